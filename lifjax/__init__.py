@@ -1,0 +1,59 @@
+"""lifjax: populations of integrate-and-fire neurons on JAX, run at the speed of the machine and fitted by gradients."""
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
+from lifjax.neurons import LIF
+from lifjax.record import Recording, Run, State
+from lifjax.simulate import fi_curve, integrate, simulate
+from lifjax.stimulus import (
+    constant,
+    ornstein_uhlenbeck,
+    poisson,
+    pulse,
+    ramp,
+    samples,
+    sinusoid,
+    steps,
+    white_noise,
+)
+
+if TYPE_CHECKING:
+    from lifjax import plot
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LIF",
+    "Recording",
+    "Run",
+    "State",
+    "analysis",
+    "constant",
+    "fi_curve",
+    "integrate",
+    "neurons",
+    "noise",
+    "ornstein_uhlenbeck",
+    "plot",
+    "poisson",
+    "pulse",
+    "ramp",
+    "samples",
+    "simulate",
+    "sinusoid",
+    "steps",
+    "surrogate",
+    "theory",
+    "tutorial",
+    "white_noise",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # plot comes with matplotlib, which takes longer to import than all the rest.
+    if name == "plot":
+        return importlib.import_module("lifjax.plot")
+    raise AttributeError(f"module 'lifjax' has no attribute {name!r}")

@@ -1,0 +1,170 @@
+"""What every model shares: parameters that know their unit and bounds, the grid of time, and the checks at the door."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from lifjax.surrogate import Spike
+
+T = TypeVar("T")
+Values = ArrayLike | Sequence[Any]  # what a person may give for a number: also nested lists of numbers
+LAST_STEP = 2**31 - 1
+INTEGRATORS = ("euler", "exact")
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """What is said about a number a person may set: its unit, its meaning and what values make sense.
+
+    ``above`` and ``least`` are the exclusive and the inclusive lower bound. ``leading`` counts the axes that come
+    before those of the population, such as time in a recorded current. An ``optional`` one may be None.
+    """
+
+    unit: str
+    meaning: str
+    above: float | None = None
+    least: float | None = None
+    leading: int = 0
+    optional: bool = False
+
+    @property
+    def rule(self) -> str:
+        """The bounds in words, such as 'above 0 ms', or ''."""
+        if self.above is not None:
+            return f"above {self.above:g} {self.unit}"
+        return "" if self.least is None else f"at least {self.least:g} {self.unit}"
+
+    def broken_by(self, value: np.ndarray) -> np.ndarray:
+        """Where a value is outside the bounds (bool, of its shape)."""
+        if self.above is not None:
+            return ~(value > self.above)
+        return np.zeros(value.shape, bool) if self.least is None else ~(value >= self.least)
+
+
+def parameter(
+    unit: str,
+    meaning: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    leading: int = 0,
+    optional: bool = False,
+) -> Any:
+    """A dataclass field that carries a `Parameter`; anything that may be an array is declared with it."""
+    told = Parameter(unit, meaning, above, least, leading, optional)
+    return dataclasses.field(default=default, metadata={"parameter": told})
+
+
+def per_neuron() -> Any:
+    """A field of a model's constants that is laid out with a value a neuron even where all share it.
+
+    A divisor needs it: XLA multiplies by the reciprocal of a shared divisor, which differs in the last bit.
+    """
+    return dataclasses.field(metadata={"per_neuron": True})
+
+
+def parameters(of: Any) -> dict[str, Parameter]:
+    """The parameters of a model, a stimulus or an instance of one, by name, in order.
+
+    Example:
+        >>> from lifjax.neurons import LIF
+        >>> parameters(LIF)["tau_m"].unit
+        'ms'
+    """
+    return {f.name: f.metadata["parameter"] for f in dataclasses.fields(of) if "parameter" in f.metadata}
+
+
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, parameter, per_neuron)
+)
+def pytree(cls: type[T]) -> type[T]:
+    """A frozen, keyword-only dataclass that JAX can trace through. Compared by identity, since fields may be arrays."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
+    return jax.tree_util.register_dataclass(made)
+
+
+class Neuron(Protocol):
+    """What the simulator asks of a model. Parameters are its fields; the rest is pure and written for one neuron."""
+
+    def check(self, grid: "Grid") -> None:
+        """Raise ValueError where parameters do not fit together or do not fit the grid."""
+
+    def constants(self, grid: "Grid") -> Any:
+        """The numbers a step needs, worked out once a run: a pytree."""
+
+    def start(self) -> Any:
+        """The state at time 0: a pytree whose leaves broadcast to the population."""
+
+    @staticmethod
+    def step(constants: Any, state: Any, current: Array, spike: Spike) -> tuple[Any, "Output"]:
+        """One grid step of one neuron under a current [pA]."""
+
+
+@pytree
+class Output:
+    """What a step shows of a neuron at its grid time."""
+
+    V: Array
+    spikes: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The grid of time of a run: t_k = k dt for ``steps`` steps from step ``first`` on, and how a step crosses dt.
+
+    Numbers are worked out in NumPy, times in float64, where they are known, and in JAX where they are traced.
+    """
+
+    dt: Any
+    steps: int
+    first: Any = 0
+    integrator: str = "euler"
+
+    def number(self, value: Values) -> Any:
+        """A value in the working dtype: float32, or float64 where JAX has x64 enabled."""
+        return jnp.asarray(value, float) if traced(value) else np.asarray(value, jnp.result_type(float))
+
+    def count(self, time: Values) -> Any:
+        """How many steps reach a time [ms]: ceil(time / dt), an int32.
+
+        A ratio that rounding put just above a whole number counts as that number: 0.6000000000000001 / 0.2 is 3 steps.
+
+        Example:
+            >>> int(Grid(dt=0.2, steps=0).count(0.6000000000000001))
+            3
+        """
+        if traced(time, self.dt):
+            ratio = jnp.asarray(time, float) / jnp.asarray(self.dt, float)
+            nearly = 1 - 8 * float(np.finfo(ratio.dtype).eps)
+            return jnp.clip(jnp.ceil(ratio * nearly), 0, LAST_STEP // 2).astype(jnp.int32)
+        whole = np.ceil(np.asarray(time, np.float64) / np.float64(self.dt) * (1 - 1e-9))
+        return np.clip(whole, 0, LAST_STEP // 2).astype(np.int32)
+
+    def decay(self, tau: Values) -> Any:
+        """exp(-dt / tau): what a step leaves of a quantity that decays with time constant tau [ms]."""
+        if traced(tau, self.dt):
+            return jnp.exp(-jnp.asarray(self.dt, float) / jnp.asarray(tau, float))
+        return self.number(np.exp(-np.float64(self.dt) / np.asarray(tau, np.float64)))
+
+    def gain(self, tau: Values) -> Any:
+        """The share of the way to its goal that a quantity with time constant tau [ms] goes in a step.
+
+        dt / tau for the Euler integrator, 1 - exp(-dt / tau) for the exact one.
+        """
+        if self.integrator == "euler":
+            return self.number(self.dt) / self.number(tau)
+        if traced(tau, self.dt):
+            return -jnp.expm1(-jnp.asarray(self.dt, float) / jnp.asarray(tau, float))
+        return self.number(-np.expm1(-np.float64(self.dt) / np.asarray(tau, np.float64)))
+
+
+def traced(*values: Any) -> bool:
+    """Whether any value is being traced by a JAX transformation, so that nothing can be read off it."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))

@@ -1,0 +1,200 @@
+"""What a run keeps and hands back.
+
+Spikes are kept as bits, 32 steps a word: a raster of n neurons and T steps is T n / 8 bytes. Spike times, events and
+the bool raster are made from it on demand.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from lifjax.neurons.base import Neuron, pytree
+from lifjax.stimulus import StimulusLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RECORDABLE = ("V", "spikes", "current")
+WORD = 32  # steps in a word
+
+
+def _static(**kwargs: Any) -> Any:
+    return dataclasses.field(metadata={"static": True}, **kwargs)
+
+
+@pytree
+class State:
+    """Where a run stands: pass it as ``state=`` to go on from there.
+
+    step: absolute steps since time 0.
+    neuron: the state of the neurons, each leaf of the population's shape.
+    stimulus: what each stimulus carries, in order.
+    """
+
+    step: Array | int
+    neuron: Any
+    stimulus: tuple[Any, ...] = ()
+
+
+@pytree
+class Recording:
+    """What `lifjax.integrate` hands back beside the state; what was not asked for is None.
+
+    V: membrane potential [mV], (time, *population).
+    spikes: (time, *population), bool, or the numbers that a surrogate gives.
+    current: input [pA], (time, *population).
+    spike_count: (*population,), always there.
+    """
+
+    V: Array | None
+    spikes: Array | None
+    current: Array | None
+    spike_count: Array
+
+
+@pytree
+class Run:
+    """A finished run: what was recorded, as NumPy arrays, and all that is needed to repeat it or to go on.
+
+    neuron, stimulus, seed, dt [ms], integrator: what was run.
+    first_step, steps: where it began, counted from time 0, and how long it was.
+    shape: the population's shape.
+    spike_count: spikes of each neuron, (*population,).
+    state: pass it as ``state=`` to go on.
+    every, neurons: the stride and the subset of V and current.
+    """
+
+    neuron: Neuron
+    stimulus: StimulusLike
+    spike_count: np.ndarray
+    state: State
+    traces: dict[str, np.ndarray]
+    words: np.ndarray | None
+    neurons: np.ndarray | None
+    dt: float = _static()
+    seed: int = _static()
+    integrator: str = _static()
+    first_step: int = _static()
+    steps: int = _static()
+    shape: tuple[int, ...] = _static()
+    every: int = _static()
+
+    def __repr__(self) -> str:
+        kept = [*self.traces, *(["spikes"] if self.words is not None else [])]
+        return (
+            f"Run({type(self.neuron).__name__}, population={self.shape}, duration={self.duration:g} ms, "
+            f"dt={self.dt} ms, seed={self.seed}, spikes={int(self.spike_count.sum(dtype=np.int64))}, recorded={kept})"
+        )
+
+    @property
+    def duration(self) -> float:
+        """Length of the run [ms]."""
+        return self.steps * self.dt
+
+    @property
+    def start_time(self) -> float:
+        """Time of the first step [ms]; above 0 where the run went on from another."""
+        return self.first_step * self.dt
+
+    @property
+    def times(self) -> np.ndarray:
+        """Times at which V and current were recorded, (time,) float64 [ms]."""
+        return sampled_steps(self.first_step, self.steps, self.every) * self.dt
+
+    @property
+    def V(self) -> np.ndarray:
+        """Membrane potential [mV], (time, *population), or (time, neurons) of the subset."""
+        return self._trace("V")
+
+    @property
+    def current(self) -> np.ndarray:
+        """Input current [pA], shaped like V."""
+        return self._trace("current")
+
+    def _trace(self, name: str) -> np.ndarray:
+        if name not in self.traces:
+            raise ValueError(f"{name} was not recorded; run again with record=({name!r}, ...)")
+        return self.traces[name]
+
+    @property
+    def firing_rate(self) -> np.ndarray:
+        """Mean firing rate of each neuron [Hz], (*population,) float64."""
+        return np.asarray(self.spike_count / (self.duration / 1000))
+
+    @property
+    def spikes(self) -> np.ndarray:
+        """Which neuron fired at which step: bool, (steps, *population), made anew at each call."""
+        words = self._words()
+        parts = words.view(np.uint8).reshape(*words.shape, WORD // 8).swapaxes(1, 2)
+        raster = np.unpackbits(parts, axis=1, bitorder="little").reshape(-1, words.shape[1])
+        return raster[: self.steps].view(bool).reshape(self.steps, *self.shape)
+
+    def events(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every spike: its time [ms] and the flat (C order) index of its neuron, sorted by neuron, then by time.
+
+        Example:
+            >>> import lifjax
+            >>> lifjax.simulate(lifjax.LIF(), [300.0, 400.0], 20.0).events()
+            (array([11. ,  6.9, 15.8]), array([0, 1, 1]))
+        """
+        step, neuron = unpack(self._words())
+        return (step + self.first_step) * self.dt, neuron
+
+    @property
+    def spike_times(self) -> Any:
+        """Spike times [ms]: one float64 array for one neuron, a list of them in C order for a population."""
+        times, neuron = self.events()
+        if not self.shape:
+            return times
+        count = self.spike_count.size
+        return np.split(times, np.searchsorted(neuron, np.arange(1, count))) if count else []
+
+    def _words(self) -> np.ndarray:
+        if self.words is None:
+            raise ValueError('spikes were not recorded, only counted; run again with record=("spikes", ...)')
+        return self.words
+
+    def plot(self) -> "Figure":
+        """A figure of the run: see `lifjax.plot.run`."""
+        from lifjax import plot  # only here, so that importing lifjax does not import matplotlib
+
+        return plot.run(self)
+
+
+def sampled_steps(first: int, steps: int, every: int) -> np.ndarray:
+    """The absolute steps from ``first`` on that are multiples of ``every``, int64."""
+    return np.arange(-(-first // every) * every, first + steps, every)
+
+
+def unpack(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes in a packed raster.
+
+    Args:
+        words: (words, neurons) uint32; bit b of word w is step 32 w + b.
+
+    Returns:
+        Step and neuron of each spike, int64, sorted by neuron, then by step.
+
+    Example:
+        >>> unpack(np.array([[0, 1], [2, 0]], np.uint32))
+        (array([33,  0]), array([0, 1]))
+    """
+    steps, neurons = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    rows = max(1, 2**22 // max(1, words.shape[1]))  # a slab at a time, so that little is unpacked at once
+    for top in range(0, len(words), rows):
+        word, neuron = np.nonzero(words[top : top + rows])
+        filled = np.ascontiguousarray(words[top : top + rows][word, neuron]).view(np.uint8).reshape(-1, WORD // 8)
+        which, bit = np.nonzero(np.unpackbits(filled, axis=1, bitorder="little"))
+        steps.append((top + word[which]) * WORD + bit)
+        neurons.append(neuron[which])
+    step, neuron = np.concatenate(steps), np.concatenate(neurons)
+    order = np.argsort(neuron, kind="stable")
+    return step[order], neuron[order]
+
+
+def to_host(tree: Any) -> Any:
+    """The same tree with every JAX array as a NumPy array."""
+    return jax.tree.map(np.asarray, tree)

@@ -1,0 +1,117 @@
+"""What a run is refused for: one clear error before any work."""
+
+import math
+import numbers
+from collections.abc import Iterable
+
+import jax
+import numpy as np
+
+from lifjax.neurons.base import INTEGRATORS, LAST_STEP, Grid, Neuron, Parameter, Values, parameters
+from lifjax.neurons.check import check_fields, check_value
+from lifjax.record import RECORDABLE, State
+from lifjax.simulate.core import population_shape
+from lifjax.stimulus.base import Stimulus, StimulusLike, terms
+
+MOST_NEURONS = 2**32  # the noise numbers neurons in 32 bits
+
+
+def check_run(
+    neuron: Neuron, stimulus: StimulusLike, duration: float, dt: float, seed: int, integrator: str, state: State | None
+) -> int:
+    """Refuse what makes no sense, one clear error before any work; the number of steps."""
+    if not all(hasattr(neuron, method) for method in ("constants", "start", "step")) or isinstance(neuron, type):
+        raise TypeError(f"neuron = {neuron!r} is no neuron model; give one such as lifjax.LIF()")
+    check_scalar("dt", dt, Parameter("ms", "grid step", above=0.0))
+    check_scalar("duration", duration, Parameter("ms", "duration of the run", above=0.0))
+    check_seed(seed)
+    if integrator not in INTEGRATORS:
+        raise ValueError(f"integrator = {integrator!r} is unknown; choose one of {', '.join(map(repr, INTEGRATORS))}")
+    first = check_state(state)
+    if first + duration / dt > LAST_STEP // 2:
+        raise ValueError(
+            f"duration = {duration:g} ms is {duration / dt:.3g} steps of dt = {dt:g} ms, from step {first} on; at most "
+            f"{LAST_STEP // 2} steps can be counted from time 0, so raise dt or run less"
+        )
+    steps = int(Grid(dt=dt, steps=0).count(duration))
+    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator)
+    owners: tuple[Neuron | Stimulus, ...] = (neuron, *terms(stimulus))
+    for owner in owners:
+        check_fields(owner)
+        owner.check(grid)
+    return steps
+
+
+def check_scalar(name: str, value: float, rule: Parameter) -> None:
+    """Raise unless the value is one number within the rule's bounds."""
+    if check_value(name, value, rule).ndim:
+        raise ValueError(f"{name} has shape {np.shape(value)}; the {rule.meaning} is one number [{rule.unit}]")
+
+
+def check_seed(seed: int) -> None:
+    """Raise unless the seed is a whole number from 0 to 2**64 - 1."""
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise TypeError(f"seed = {seed!r} is a {type(seed).__name__}; give a whole number from 0 to 2**64 - 1")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed = {seed} is out of range; give a whole number from 0 to 2**64 - 1")
+
+
+def check_state(state: State | None) -> int:
+    """Raise unless the state is one that a run handed back; the step it stands at."""
+    if state is None:
+        return 0
+    if not isinstance(state, State):
+        raise TypeError(f"state is a {type(state).__name__}; give the state of an earlier run, run.state")
+    check_fields(state.neuron)
+    return int(state.step)
+
+
+def check_shape(
+    neuron: Neuron, stimulus: StimulusLike, state: State | None, population: int | tuple[int, ...]
+) -> tuple[int, ...]:
+    """The population's shape; raise where shapes do not broadcast to one."""
+    sizes = (population,) if isinstance(population, numbers.Integral) else population
+    if not isinstance(sizes, tuple | list) or not all(isinstance(n, numbers.Integral) and n > 0 for n in sizes):
+        raise ValueError(f"population = {population!r} is no shape; give a whole number above 0, or a tuple of them")
+    try:
+        shape = population_shape(neuron, stimulus, state, population)
+    except ValueError:
+        shapes = {
+            f"{type(owner).__name__}.{name}": np.shape(getattr(owner, name))[rule.leading :]
+            for owner in (neuron, *terms(stimulus))
+            for name, rule in parameters(owner).items()
+        }
+        shapes |= {"population": tuple(sizes)}
+        shapes |= {} if state is None else {"state": np.shape(jax.tree.leaves(state.neuron)[0])}
+        told = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ValueError(
+            f"shapes do not broadcast to one population: {told}; NumPy's rules hold, so add axes of 1"
+        ) from None
+    if math.prod(shape) > MOST_NEURONS:
+        raise ValueError(f"the population {shape} has more than {MOST_NEURONS} neurons; run parts of it")
+    return shape
+
+
+def check_record(record: Iterable[str], every: int) -> frozenset[str]:
+    """What to record, as a set; raise where a name or the stride makes no sense."""
+    names = (record,) if isinstance(record, str) else tuple(record)
+    for name in names:
+        if name not in RECORDABLE:
+            raise ValueError(f"record: {name!r} is unknown; choose from {', '.join(map(repr, RECORDABLE))}")
+    if isinstance(every, bool) or not isinstance(every, numbers.Integral) or every < 1:
+        raise ValueError(f"every = {every!r} must be a whole number of steps, at least 1")
+    return frozenset(names)
+
+
+def check_neurons(neurons: Values | None, size: int) -> np.ndarray | None:
+    """Which neurons to record V and current of, int32; raise where they are not in the population."""
+    if neurons is None:
+        return None
+    chosen = np.asarray(neurons)
+    if chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu":
+        raise ValueError(
+            f"neurons = {neurons!r} must be a list of whole numbers, the neurons to record V and current of"
+        )
+    if chosen.min() < 0 or chosen.max() >= size:
+        raise ValueError(f"neurons = {neurons!r} goes beyond the population; give numbers from 0 to {size - 1}")
+    return chosen.astype(np.int32)

@@ -1,0 +1,260 @@
+"""The one scan over time and the one vmap over neurons: pure functions, without checks, files or host."""
+
+import dataclasses
+import math
+import numbers
+import operator
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from lifjax import noise
+from lifjax.neurons.base import Grid, Neuron, parameters, pytree
+from lifjax.record import WORD, Recording, State
+from lifjax.stimulus.base import Lanes, Prepared, Stimulus, StimulusLike, terms
+from lifjax.surrogate import Spike, threshold
+
+
+@pytree
+class Plan:
+    """A run made ready for the scan: numbers as leaves, and as static fields all that decides what is compiled."""
+
+    constants: Any
+    drives: tuple[Prepared, ...]
+    seed: ArrayLike
+    model: type[Neuron] = dataclasses.field(metadata={"static": True})
+    kinds: tuple[type[Stimulus], ...] = dataclasses.field(metadata={"static": True})
+    shape: tuple[int, ...] = dataclasses.field(metadata={"static": True})
+
+
+def integrate(
+    neuron: Neuron,
+    stimulus: StimulusLike,
+    steps: int,
+    *,
+    dt: ArrayLike = 0.1,
+    seed: ArrayLike = 0,
+    state: State | None = None,
+    spike: Spike = threshold,
+    record: Iterable[str] = ("spikes",),
+    integrator: str = "euler",
+    population: int | tuple[int, ...] = (),
+) -> tuple[State, Recording]:
+    """Run a population for a number of steps: a pure function, to jit, vmap and differentiate.
+
+    Nothing is checked and everything recorded is in one array; `simulate` is the friendlier door.
+
+    Args:
+        neuron: a model, such as `lifjax.LIF`; its fields may be traced.
+        stimulus: a stimulus, a sum of them, or a constant current [pA].
+        steps: how many grid steps, a Python int.
+        dt: grid step [ms].
+        seed: an integer, or the two uint32 words of `lifjax.noise.words`, which may be traced.
+        state: where to go on from; None is the neuron's own start at time 0.
+        spike: the spike function (`lifjax.surrogate`).
+        record: any of "V", "spikes" and "current".
+        integrator: "euler" or "exact".
+        population: a shape that joins the broadcast, for a population of equal neurons.
+
+    Returns:
+        The state after the last step, and a `lifjax.Recording` with axes (time, *population).
+
+    Example:
+        >>> import jax, lifjax
+        >>> def last_V(g_L):
+        ...     state, _ = lifjax.integrate(lifjax.LIF(g_L=g_L), 150.0, 2000, record=())
+        ...     return state.neuron.V
+        >>> print(f"{jax.grad(last_V)(10.0):.3f}")  # d(I / g_L) / dg_L, mV/nS
+        -1.500
+    """
+    drives = terms(stimulus)
+    plan, carry, first = make_ready(neuron, drives, steps, dt, seed, state, integrator, population)
+    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=frozenset(record))
+
+    def shaped(x: Array | None) -> Array | None:
+        return None if x is None else x.reshape(len(x), *plan.shape)
+
+    recording = Recording(
+        V=shaped(out.get("V")),
+        spikes=shaped(out.get("spikes")),
+        current=shaped(out.get("current")),
+        spike_count=count.reshape(plan.shape),
+    )
+    return unflatten(carry, plan.shape, first + steps), recording
+
+
+def population_shape(
+    neuron: Neuron,
+    stimulus: StimulusLike | tuple[Stimulus, ...],
+    state: State | None = None,
+    population: int | tuple[int, ...] = (),
+) -> tuple[int, ...]:
+    """The population's shape: the broadcast of the shapes of all parameters, stimulus numbers and state.
+
+    Example:
+        >>> import numpy as np
+        >>> import lifjax
+        >>> population_shape(lifjax.LIF(tau_m=np.ones(3)), np.ones((5, 1)))
+        (5, 3)
+    """
+    shapes = [(population,) if isinstance(population, int) else tuple(population)]
+    for owner in (neuron, *(stimulus if isinstance(stimulus, tuple) else terms(stimulus))):
+        shapes += [np.shape(getattr(owner, name))[rule.leading :] for name, rule in parameters(owner).items()]
+    if state is not None:
+        shapes += [np.shape(leaf) for leaf in jax.tree.leaves((state.neuron, state.stimulus))]
+    return np.broadcast_shapes(*shapes)
+
+
+def make_ready(
+    neuron: Neuron,
+    drives: tuple[Stimulus, ...],
+    steps: int,
+    dt: ArrayLike,
+    seed: ArrayLike,
+    state: State | None,
+    integrator: str,
+    population: int | tuple[int, ...],
+) -> tuple[Plan, Any, Any]:
+    """The plan, the flat state to start from, and the first step."""
+    first = np.int32(0) if state is None else state.step
+    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator)
+    plan = Plan(
+        constants=neuron.constants(grid),
+        drives=tuple(drive.prepare(grid) for drive in drives),
+        seed=noise.words(operator.index(seed)) if isinstance(seed, numbers.Integral) else seed,
+        model=type(neuron),
+        kinds=tuple(type(drive) for drive in drives),
+        shape=population_shape(neuron, drives, state, population),
+    )
+    start = neuron.start() if state is None else state.neuron
+    carried = _go_on(plan, () if state is None else state.stimulus)
+
+    def flat(leaf: ArrayLike) -> Array:
+        dtype = jnp.int32 if jnp.issubdtype(jnp.result_type(leaf), jnp.integer) else jnp.result_type(float)
+        return jnp.broadcast_to(jnp.asarray(leaf, dtype), plan.shape).reshape(-1)
+
+    return plan, (jax.tree.map(flat, start), jax.tree.map(flat, carried)), first
+
+
+@jax.jit
+def _begin(plan: Plan) -> tuple[Any, ...]:
+    """What each stimulus carries at first, in the population's shape, under its kind's name."""
+    _, drives, lanes, keys = _spread(plan)
+    begun = tuple(
+        {kind.__name__: kind.start(c, key, lanes)} for kind, c, key in zip(plan.kinds, drives, keys, strict=True)
+    )
+    return jax.tree.map(lambda leaf: leaf.reshape(plan.shape), begun)
+
+
+def _go_on(plan: Plan, carried: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What each stimulus carries: that of one of the same kind in the same place, where there is one, else a start."""
+    begun = _begin(plan)
+    return tuple(
+        old if _structure(old) == _structure(new) else new
+        for old, new in zip((*carried, *begun[len(carried) :]), begun, strict=False)
+    )
+
+
+def _structure(tree: Any) -> Any:
+    return jax.tree.structure(tree)
+
+
+def _spread(plan: Plan) -> tuple[Any, tuple[Prepared, ...], Lanes, list[noise.Key]]:
+    """The plan's numbers laid out flat: a scalar stays a scalar, anything else has one value a neuron."""
+    size = math.prod(plan.shape)
+
+    def spread(x: Array) -> Array:
+        return x if x.ndim == 0 else jnp.broadcast_to(x, plan.shape).reshape(-1)
+
+    def constant(field: dataclasses.Field[Any]) -> Array:
+        x = spread(jnp.asarray(getattr(plan.constants, field.name)))
+        # Behind the barrier XLA does not see that all values are one.
+        return lax.optimization_barrier(jnp.broadcast_to(x, size)) if field.metadata.get("per_neuron") else x
+
+    fields = dataclasses.fields(plan.constants)
+    constants = dataclasses.replace(plan.constants, **{field.name: constant(field) for field in fields})
+    drives = tuple(
+        {name: jnp.asarray(x) if name in kind.timed else spread(jnp.asarray(x)) for name, x in c.items()}
+        for kind, c in zip(plan.kinds, plan.drives, strict=True)
+    )
+    keys = [noise.key(plan.seed, stream) for stream in range(len(drives))]
+    return constants, drives, Lanes(jnp.arange(size, dtype=jnp.uint32), spread), keys
+
+
+def scan(
+    plan: Plan,
+    carry: Any,
+    first: ArrayLike,
+    *,
+    steps: int,
+    spike: Spike,
+    record: frozenset[str],
+    stop: Array | None = None,
+    select: Array | None = None,
+    pack: bool = False,
+) -> tuple[Any, Array, dict[str, Array]]:
+    """The scan: the flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons).
+
+    From step ``stop`` on nothing changes any more. ``select`` picks neurons for V and current. ``pack`` gives the
+    spikes as bits of words, for which steps must be a multiple of a word.
+    """
+    constants, drives, lanes, keys = _spread(plan)
+    lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, constants)
+    V = jax.ShapeDtypeStruct(lanes.index.shape, jnp.result_type(float))
+    answer = jax.eval_shape(spike, V, V).dtype
+    count_dtype = jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer
+
+    def step(carry: Any, k: Array) -> tuple[Any, dict[str, Array]]:
+        neurons, carried, count = carry
+        driven = [
+            kind.current(c, s[kind.__name__], k, key, lanes)
+            for kind, c, s, key in zip(plan.kinds, drives, carried, keys, strict=True)
+        ]
+        current = sum((current for _, current in driven[1:]), driven[0][1])
+        one = partial(plan.model.step, spike=spike)
+        axes = (lane_axes, 0, 0 if current.ndim else None)
+        after, shown = jax.vmap(one, in_axes=axes)(constants, neurons, current)
+        drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
+        new = (after, drawn, count + shown.spikes.astype(count_dtype))
+        shows = {"spikes": shown.spikes}
+        if stop is not None:
+            new = jax.tree.map(lambda n, old: jnp.where(k < stop, n, old), new, carry)
+            shows["spikes"] = shown.spikes & (k < stop)
+        picked = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape)}
+        shows |= {name: x if select is None else x[select] for name, x in picked.items()}
+        return new, {name: shows[name] for name in record}
+
+    def word(carry: Any, k0: Array) -> tuple[Any, dict[str, Array]]:
+        def bit(carry: Any, b: Array) -> tuple[Any, dict[str, Array]]:
+            inner, bits = carry
+            inner, shows = step(inner, k0 + b)
+            bits |= shows.pop("spikes").astype(jnp.uint32) << b.astype(jnp.uint32)
+            return (inner, bits), shows
+
+        blank = jnp.zeros(lanes.index.shape, jnp.uint32)
+        (carry, bits), shows = lax.scan(bit, (carry, blank), jnp.arange(WORD, dtype=jnp.int32))
+        return carry, {"spikes": bits, **shows}
+
+    start = (*carry, jnp.zeros(lanes.index.shape, count_dtype))
+    k = jnp.asarray(first, jnp.int32) + jnp.arange(steps, dtype=jnp.int32)
+    if pack and "spikes" in record:
+        (*end, count), out = lax.scan(word, start, k[::WORD])
+        out = {name: x if name == "spikes" else x.reshape(steps, -1) for name, x in out.items()}
+    else:
+        (*end, count), out = lax.scan(step, start, k)
+    return tuple(end), count, out
+
+
+_integrate = jax.jit(scan, static_argnames=("steps", "spike", "record"))
+
+
+def unflatten(carry: Any, shape: tuple[int, ...], step: Any) -> State:
+    """A flat state in the population's shape."""
+    neuron, stimulus = jax.tree.map(lambda leaf: leaf.reshape(shape), carry)
+    return State(step=step, neuron=neuron, stimulus=stimulus)

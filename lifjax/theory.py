@@ -1,0 +1,167 @@
+r"""Closed forms of the leaky integrate-and-fire neuron, which the simulator is checked against.
+
+All work in float64 NumPy, whatever JAX is set to, and broadcast their arguments against the neuron's parameters.
+"""
+
+import jax
+import numpy as np
+
+from lifjax.neurons import LIF, Grid
+from lifjax.neurons.base import Values
+
+_PANELS, _NODES = 48, 24
+
+
+def rheobase(neuron: LIF) -> np.ndarray:
+    """The constant current above which a neuron fires, g_L (V_th - E_L) [pA].
+
+    Example:
+        >>> import lifjax
+        >>> float(rheobase(lifjax.LIF()))
+        200.0
+    """
+    p = _numbers(neuron)
+    return np.asarray(p["g_L"] * (p["V_th"] - p["E_L"]))
+
+
+def firing_rate(neuron: LIF, current: Values, dt: float | None = None) -> np.ndarray:
+    r"""Firing rate under a constant current: the f-I curve.
+
+    .. math:: r^{-1} = t_{ref} + \tau_m \ln\frac{I/g_L + E_L - V_{reset}}{I/g_L + E_L - V_{th}}
+
+    and 0 up to the rheobase (Gerstner et al. 2014, Neuronal Dynamics, section 1.3). On a grid a neuron fires at a grid
+    time only, so each interval is rounded up to whole steps.
+
+    Args:
+        neuron: a LIF neuron or population.
+        current: [pA]; broadcasts against the neuron's parameters.
+        dt: grid step [ms] of the exact integrator, whose rate is then met to the spike; None is continuous time.
+
+    Returns:
+        Rate [Hz], float64, of the broadcast shape.
+
+    Example:
+        >>> import lifjax
+        >>> firing_rate(lifjax.LIF(), [200.0, 300.0, 400.0]).round(2)
+        array([  0.  ,  77.01, 111.96])
+    """
+    p = _numbers(neuron)
+    goal = p["E_L"] + np.asarray(current, np.float64) / p["g_L"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rise = p["tau_m"] * np.log((goal - p["V_reset"]) / (goal - p["V_th"]))
+    wait = p["t_ref"]
+    if dt is not None:
+        grid = Grid(dt=dt, steps=0)
+        rise, wait = np.maximum(np.ceil(rise / dt * (1 - 1e-12)), 1) * dt, grid.count(p["t_ref"]) * dt
+    return np.where(goal > p["V_th"], 1000 / (wait + np.where(goal > p["V_th"], rise, 1)), 0.0)
+
+
+def siegert_rate(neuron: LIF, mean: Values, sigma: Values) -> np.ndarray:
+    r"""Mean firing rate under Gaussian white noise, in continuous time.
+
+    .. math:: r^{-1} = t_{ref} + \tau_m\sqrt\pi \int_a^b e^{x^2}(1 + \mathrm{erf}\,x)\,dx,\qquad
+              a, b = \frac{V_{reset,th} - E_L - \mathrm{mean}/g_L}{\sqrt2\,\sigma_V}
+
+    with the standard deviation sigma_V of the free membrane (Siegert 1951, doi:10.1103/PhysRev.81.617; Amit and
+    Tsodyks 1991, doi:10.1088/0954-898X_2_3_003). A run on a grid comes near it as the square root of dt, since between
+    two grid times a crossing goes unseen.
+
+    Args:
+        neuron: a LIF neuron or population.
+        mean: [pA], as in `lifjax.white_noise`.
+        sigma: [pA sqrt(s)], likewise; 0 gives `firing_rate`.
+
+    Returns:
+        Rate [Hz], float64, of the broadcast shape.
+
+    Example:
+        >>> import lifjax
+        >>> print(f"{siegert_rate(lifjax.LIF(), 190.0, 5.0):.2f}")
+        34.09
+    """
+    p = _numbers(neuron)
+    centre, spread = free_membrane(neuron, mean, sigma)
+    noisy = spread > 0
+    width = np.sqrt(2) * np.where(noisy, spread, 1.0)
+    a, b = (p["V_reset"] - centre) / width, (p["V_th"] - centre) / width
+    wait = p["t_ref"] + p["tau_m"] * np.sqrt(np.pi) * np.exp(_log_integral(a, b))
+    return np.where(noisy, 1000 / wait, firing_rate(neuron, mean))
+
+
+def _log_integral(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Logarithm of the integral of exp(x^2) (1 + erf x) from a to b, by Gauss-Legendre panels in the log domain."""
+    node, weight = np.polynomial.legendre.leggauss(_NODES)
+    edge = (np.arange(_PANELS)[:, None] + (node + 1) / 2).ravel() / _PANELS
+    x = a[..., None] + (b - a)[..., None] * edge
+    with jax.enable_x64(True):
+        tail = np.asarray(jax.scipy.special.log_ndtr(np.sqrt(2) * x))
+    log_f = x**2 + np.log(2) + tail
+    top = log_f.max(axis=-1, keepdims=True)
+    mean = np.sum(np.exp(log_f - top) * np.tile(weight, _PANELS), axis=-1) / (2 * _PANELS)
+    return np.asarray(top[..., 0] + np.log(mean) + np.log(b - a))
+
+
+def free_membrane(neuron: LIF, mean: Values, sigma: Values, tau: Values = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    r"""Stationary mean and standard deviation of a membrane that never spikes, under a noisy current.
+
+    White noise (tau = 0) gives :math:`\sigma_V = (\sigma/g_L)\sqrt{500/\tau_m}`, with tau_m in ms; an
+    Ornstein-Uhlenbeck current :math:`\sigma_V = (\sigma/g_L)\sqrt{\tau/(\tau+\tau_m)}` (Gardiner 2009, Stochastic
+    Methods, section 4.5).
+
+    Args:
+        neuron: a LIF neuron or population.
+        mean: [pA].
+        sigma: [pA sqrt(s)] for white noise, as in `lifjax.white_noise`; [pA] for Ornstein-Uhlenbeck noise.
+        tau: correlation time [ms]; 0 is white noise.
+
+    Returns:
+        Mean and standard deviation of V [mV], float64, each of the broadcast shape.
+
+    Example:
+        >>> import lifjax
+        >>> mean, std = free_membrane(lifjax.LIF(), 100.0, 5.0)
+        >>> print(f"{mean:.1f} {std:.2f}")
+        -65.0 3.54
+    """
+    p = _numbers(neuron)
+    shapes = [np.asarray(x, np.float64) for x in (mean, sigma, tau)]
+    current, size, time = np.broadcast_arrays(*shapes, p["V_th"])[:3]
+    share = np.where(time > 0, time / (time + p["tau_m"]), 500 / p["tau_m"])
+    return p["E_L"] + current / p["g_L"], np.asarray(size / p["g_L"] * np.sqrt(share))
+
+
+def sinusoidal_response(
+    neuron: LIF, amplitude: Values, frequency: Values, offset: Values = 0.0, phase: Values = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""The lasting subthreshold response to a sinusoid: V(t) = mean + amplitude sin(2 pi frequency t + phase).
+
+    The membrane is a low-pass filter: with :math:`\omega = 2\pi f\tau_m` the amplitude is
+    :math:`(A/g_L)/\sqrt{1+\omega^2}` and the phase lags by :math:`\arctan\omega`.
+
+    Args:
+        neuron: a LIF neuron or population, which must stay below threshold.
+        amplitude, offset: [pA], as in `lifjax.sinusoid`.
+        frequency: [Hz].
+        phase: [rad].
+
+    Returns:
+        Mean [mV], amplitude [mV] and phase [rad] of V, float64.
+
+    Example:
+        >>> import lifjax
+        >>> mean, amplitude, phase = sinusoidal_response(lifjax.LIF(), 100.0, 10.0)
+        >>> print(f"{mean:.0f} {amplitude:.2f} {phase:.2f}")
+        -75 8.47 -0.56
+    """
+    p = _numbers(neuron)
+    omega = 2 * np.pi * np.asarray(frequency, np.float64) * p["tau_m"] / 1000
+    mean = p["E_L"] + np.asarray(offset, np.float64) / p["g_L"]
+    size = np.asarray(amplitude, np.float64) / p["g_L"] / np.sqrt(1 + omega**2)
+    return mean, size, np.asarray(phase, np.float64) - np.arctan(omega)
+
+
+def _numbers(neuron: LIF) -> dict[str, np.ndarray]:
+    """The parameters in float64, all of the population's shape."""
+    names = ("V_th", "V_reset", "E_L", "tau_m", "g_L", "t_ref")
+    values = np.broadcast_arrays(*(np.asarray(getattr(neuron, name), np.float64) for name in names))
+    return dict(zip(names, values, strict=True))

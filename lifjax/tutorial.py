@@ -1,0 +1,178 @@
+"""The interface of the Neuromatch tutorial on the leaky integrate-and-fire neuron, on this engine.
+
+Same functions, same arguments, same numbers: ``default_pars``, ``run_LIF``, ``my_GWN`` and the plotting helpers of
+Neuromatch Academy, Computational Neuroscience, "Biological Neuron Models", tutorial 1 (CC BY 4.0). Membrane potentials
+equal those of the tutorial's Python loop bit for bit; numbers below 2.2e-308 in size count as 0.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from lifjax.neurons import LIF
+from lifjax.simulate.run import run_steps
+from lifjax.stimulus import samples
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["default_pars", "my_GWN", "my_hists", "plot_GWN", "plot_volt_trace", "run_LIF"]
+
+Pars = dict[str, Any]
+_LENGTH = 8192
+
+
+def default_pars(**kwargs: Any) -> Pars:
+    """The tutorial's parameters, with changes by name.
+
+    Args:
+        **kwargs: values that replace or join the defaults: V_th, V_reset, V_init, E_L [mV], tau_m, tref, T, dt [ms],
+            g_L [nS].
+
+    Returns:
+        A dict of them and of range_t, the grid times [ms].
+
+    Example:
+        >>> pars = default_pars(T=500.0)
+        >>> pars["tau_m"], pars["range_t"].size
+        (10.0, 5000)
+    """
+    pars: Pars = {
+        "V_th": -55.0,
+        "V_reset": -75.0,
+        "tau_m": 10.0,
+        "g_L": 10.0,
+        "V_init": -75.0,
+        "E_L": -75.0,
+        "tref": 2.0,
+        "T": 400.0,
+        "dt": 0.1,
+        **kwargs,
+    }
+    pars["range_t"] = np.arange(0, pars["T"], pars["dt"])
+    return pars
+
+
+def run_LIF(pars: Pars, Iinj: ArrayLike, stop: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate the tutorial's LIF neuron.
+
+    Args:
+        pars: parameters, from `default_pars`.
+        Iinj: injected current [pA], a number or one value a grid time.
+        stop: whether the current is 0 but for the 2000 steps around the middle.
+
+    Returns:
+        Membrane potential v [mV] at every grid time, the last one not yet compared with the threshold, and spike
+        times [ms].
+
+    Raises:
+        ValueError: Iinj does not broadcast to the grid times, or there is no grid time.
+
+    Example:
+        >>> v, spikes = run_LIF(default_pars(), 300.0)
+        >>> v.size, spikes[:2]
+        (4000, array([11., 24.]))
+    """
+    dt, length = float(pars["dt"]), int(pars["range_t"].size)
+    if length == 0:
+        raise ValueError(f"pars: T = {pars.get('T')} ms holds no step of dt = {dt} ms; raise T")
+    current = np.array(np.broadcast_to(np.asarray(Iinj, np.float64) * np.ones(length), length))
+    if stop:
+        current[: length // 2 - 1000] = 0
+        current[length // 2 + 1000 :] = 0
+    # The tutorial counts tref / dt down by one while it is positive: ceil(tref / dt) steps, without tolerance.
+    held = float(np.nan_to_num(np.clip(np.ceil(np.float64(pars["tref"]) / dt), 0, length)))
+    neuron = LIF(
+        **{name: pars[name] for name in ("V_th", "V_reset", "V_init", "E_L", "tau_m", "g_L")},
+        t_ref=held * dt,
+    )
+    padded = np.append(current, np.zeros(-length % _LENGTH))  # so that runs of many lengths share a compiled function
+    with jax.enable_x64(True):
+        run = run_steps(neuron, samples(padded), length - 1, dt=dt, record=frozenset(("V", "spikes")))
+        v = np.append(run.V, run.state.neuron.V)
+        return v, run.spike_times
+
+
+def my_GWN(pars: Pars, mu: float, sig: float, myseed: int | bool = False) -> np.ndarray:
+    """Gaussian white noise current, with the numbers that NumPy's legacy generator gives the tutorial.
+
+    Args:
+        pars: parameters, from `default_pars`.
+        mu: mean [pA].
+        sig: noise amplitude [pA sqrt(s)].
+        myseed: seed; False draws afresh.
+
+    Returns:
+        Current [pA] at every grid time. NumPy's global generator is left as it is.
+
+    Example:
+        >>> my_GWN(default_pars(), mu=200.0, sig=5.0, myseed=2020)[:2].round(1)
+        array([-684.4,  237.8])
+    """
+    draw = np.random.RandomState(myseed if myseed else None)  # the tutorial's own generator
+    return np.asarray(mu + sig * draw.randn(pars["range_t"].size) / np.sqrt(pars["dt"] / 1000.0))
+
+
+def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> "Figure":
+    """Draw the membrane potential, its threshold, and spikes as strokes above it.
+
+    Args:
+        pars: parameters, from `default_pars`.
+        v: membrane potential [mV].
+        sp: spike times [ms].
+
+    Returns:
+        The figure.
+    """
+    import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
+
+    v = np.array(v, np.float64)
+    v[(np.asarray(sp) / pars["dt"]).round().astype(int)] += 20
+    figure, ax = plt.subplots(layout="constrained")
+    ax.plot(pars["range_t"], v)
+    ax.axhline(pars["V_th"], color="black", linestyle="--", label="threshold V_th")
+    ax.set(xlabel="time (ms)", ylabel="membrane potential (mV)", ylim=(-80, -40))
+    ax.legend(loc="upper right")
+    return figure
+
+
+def plot_GWN(pars: Pars, I_GWN: np.ndarray) -> "Figure":
+    """Draw a noisy current.
+
+    Args:
+        pars: parameters, from `default_pars`.
+        I_GWN: current [pA].
+
+    Returns:
+        The figure.
+    """
+    import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
+
+    figure, ax = plt.subplots(layout="constrained")
+    ax.plot(pars["range_t"], I_GWN)
+    ax.set(xlabel="time (ms)", ylabel="current (pA)")
+    return figure
+
+
+def my_hists(isi1: np.ndarray, isi2: np.ndarray, cv1: float, cv2: float, sigma1: float, sigma2: float) -> "Figure":
+    """Draw two histograms of interspike intervals side by side.
+
+    Args:
+        isi1, isi2: interspike intervals [ms].
+        cv1, cv2: their coefficients of variation.
+        sigma1, sigma2: the noise amplitudes they came from [pA sqrt(s)].
+
+    Returns:
+        The figure.
+    """
+    import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
+
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
+    edges = np.linspace(10, 30, 20)
+    for ax, intervals, cv, sigma in zip(axes, (isi1, isi2), (cv1, cv2), (sigma1, sigma2), strict=True):
+        ax.hist(intervals, bins=edges, color="C0", alpha=0.7)
+        ax.set(xlabel="interspike interval (ms)", title=f"sigma = {sigma:g}, CV = {cv:.3f}")
+    axes[0].set_ylabel("count")
+    return figure
