@@ -1,9 +1,14 @@
 r"""The spike function: does a neuron at V reach its threshold?
 
-A step asks ``spike(V, V_th)``. For running, `threshold` answers with a bool. For fitting, a surrogate answers with the
-same spike as a number, 0 or 1, whose derivative is not the step's (zero almost everywhere) but that of a smooth bump
-around the threshold (Neftci, Mostafa and Zenke 2019, doi:10.1109/MSP.2019.2931595). The forward pass of a surrogate is
-the hard threshold, so a surrogate run spikes exactly as an ordinary one.
+A step asks ``spike(V, V_th, unit)``. For running, `threshold` answers with a bool. For fitting, a surrogate answers
+with the same spike as a number, 0 or 1, whose derivative is not the step's (zero almost everywhere) but that of a
+smooth bump around the threshold (Neftci, Mostafa and Zenke 2019, doi:10.1109/MSP.2019.2931595). The forward pass of a
+surrogate is the hard threshold, so a surrogate run spikes exactly as an ordinary one.
+
+A surrogate measures the distance from the threshold in units of the reset, x = (V - V_th) / unit with
+unit = V_th - V_reset, so that a slope means the same for every model. The unit also keeps the derivative finite: at
+the threshold a spike moves V by -unit and a change of V moves the spike by 1 / unit, so what passes through the reset
+is between none and all of the change, where any steeper bump would have it grow from step to step without end.
 
 `silence` and `choose` let one step serve both kinds of answer.
 """
@@ -15,48 +20,51 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-Spike = Callable[[Array, Array], Array]
+Spike = Callable[[Array, Array, Array], Array]
 
 
-def threshold(V: Array, V_th: Array) -> Array:
+def threshold(V: Array, V_th: Array, unit: ArrayLike = 1.0) -> Array:
     """The hard threshold: True where V has reached V_th.
 
     Args:
         V: membrane potential [mV].
         V_th: threshold [mV].
+        unit: not used.
 
     Returns:
         bool, of the broadcast shape.
 
     Example:
-        >>> bool(threshold(-55.0, -55.0)), bool(threshold(-55.1, -55.0))
+        >>> threshold(-55.0, -55.0), threshold(-55.1, -55.0)
         (True, False)
     """
     return V >= V_th
 
 
-def fast_sigmoid(slope: float = 1.0) -> Spike:
-    r"""A surrogate spike with the derivative :math:`1 / (1 + \mathrm{slope}\,|V - V_{th}|)^2`.
+def fast_sigmoid(slope: float = 100.0) -> Spike:
+    r"""A surrogate spike with the derivative :math:`1 / (1 + \mathrm{slope}\,|x|)^2` for x = (V - V_th) / unit.
 
-    The derivative of a fast sigmoid, as in SuperSpike (Zenke and Ganguli 2018, doi:10.1162/neco_a_01086).
+    The derivative of a fast sigmoid, as in SuperSpike (Zenke and Ganguli 2018, doi:10.1162/neco_a_01086). Make one and
+    keep it: a function compiled with one surrogate is compiled again for another.
 
     Args:
-        slope: steepness [1/mV]; the derivative falls to a quarter at 1/slope mV from the threshold.
+        slope: steepness; the derivative falls to a quarter at a distance of unit / slope from the threshold, 0.2 mV by
+            default for a reset by 20 mV.
 
     Returns:
-        ``spike(V, V_th)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
+        ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
 
     Raises:
         ValueError: slope is not above 0.
 
     Example:
         >>> import jax
-        >>> spike = fast_sigmoid(slope=1.0)
-        >>> float(spike(-55.5, -55.0)), float(jax.grad(spike)(-55.0, -55.0))
-        (0.0, 1.0)
+        >>> spike = fast_sigmoid(slope=100.0)
+        >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
+        (0.0, 0.05)
     """
     if not slope > 0:
-        raise ValueError(f"fast_sigmoid: slope = {slope!r} per mV must be above 0; try 1.0")
+        raise ValueError(f"fast_sigmoid: slope = {slope!r} must be above 0; try 100.0")
 
     @jax.custom_jvp
     def step(x: Array) -> Array:
@@ -67,8 +75,8 @@ def fast_sigmoid(slope: float = 1.0) -> Spike:
         (x,), (dx,) = primals, tangents
         return step(x), dx / (1 + slope * jnp.abs(x)) ** 2
 
-    def spike(V: Array, V_th: Array) -> Array:
-        spiked: Array = step(V - V_th)
+    def spike(V: Array, V_th: Array, unit: Array) -> Array:
+        spiked: Array = step((V - V_th) / unit)
         return spiked
 
     return spike

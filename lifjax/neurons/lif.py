@@ -96,7 +96,7 @@ class LIF:
         """One step of one neuron; see the module for its order."""
         c = constants
         held = state.refractory > 0
-        spiked = silence(spike(state.V, c.V_th), held)
+        spiked = silence(spike(state.V, c.V_th, c.V_th - c.V_reset), held)
         V = choose(spiked, c.V_reset, jnp.where(held, c.V_reset, state.V))
         refractory = jnp.where(held, state.refractory - 1, jnp.where(spiked.astype(bool), c.n_ref, 0))
         # The counter is never negative, but no compiler knows: the choice between product and sum keeps the two from

@@ -145,9 +145,10 @@ def make_ready(
 @jax.jit
 def _begin(plan: Plan) -> tuple[Any, ...]:
     """What each stimulus carries at first, in the population's shape, under its kind's name."""
-    _, drives, lanes, keys = _spread(plan)
+    _, drives, lanes, _ = _spread(plan)
     begun = tuple(
-        {kind.__name__: kind.start(c, key, lanes)} for kind, c, key in zip(plan.kinds, drives, keys, strict=True)
+        {kind.__name__: kind.start(c, noise.key(plan.seed, stream, purpose=1), lanes)}
+        for stream, (kind, c) in enumerate(zip(plan.kinds, drives, strict=True))
     )
     return jax.tree.map(lambda leaf: leaf.reshape(plan.shape), begun)
 
@@ -207,7 +208,7 @@ def scan(
     constants, drives, lanes, keys = _spread(plan)
     lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, constants)
     V = jax.ShapeDtypeStruct(lanes.index.shape, jnp.result_type(float))
-    answer = jax.eval_shape(spike, V, V).dtype
+    answer = jax.eval_shape(spike, V, V, V).dtype
     count_dtype = jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer
 
     def step(carry: Any, k: Array) -> tuple[Any, dict[str, Array]]:

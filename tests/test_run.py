@@ -1,0 +1,253 @@
+"""Runs: cut in any way they are the same, they keep what was asked for, and they cost what they hand back."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lifjax
+from lifjax import backend
+from lifjax.record import unpack
+from lifjax.simulate import core
+from lifjax.simulate import run as run_module
+
+NOISY = (
+    lifjax.white_noise(200.0, 5.0)
+    + lifjax.ornstein_uhlenbeck(20.0, 50.0, 5.0)
+    + lifjax.poisson(500.0, 20.0, 5.0)
+    + lifjax.sinusoid(50.0, 13.0)
+    + lifjax.pulse(50.0, 20.0, 40.0)
+)
+
+
+def assert_same_end(a, b):
+    assert jax.tree.structure(a.state) == jax.tree.structure(b.state)
+    for x, y in zip(jax.tree.leaves(a.state), jax.tree.leaves(b.state), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, record=("V", "spikes", "current"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(1, 999), min_size=1, max_size=4, unique=True))
+def test_any_cut_in_time_leaves_spikes_V_current_and_final_state_as_they_are(whole, cuts):
+    edges, state, parts = [0, *sorted(cuts), 1000], None, []
+    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        part = lifjax.simulate(
+            lifjax.LIF(), NOISY, (end - begin) * 0.1, seed=3, population=7, state=state, record=("V", "spikes", "current")
+        )
+        parts, state = [*parts, part], part.state
+    assert whole.spike_count.sum() > 0
+    for name in ("V", "spikes", "current", "times"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(whole, name))
+    np.testing.assert_array_equal(np.concatenate([part.events()[0] for part in parts]).sort(), whole.events()[0].sort())
+    np.testing.assert_array_equal(sum(part.spike_count for part in parts), whole.spike_count)
+    assert_same_end(parts[-1], whole)
+
+
+@pytest.mark.parametrize("chunk", [32, 64, 1024])
+def test_chunks_of_any_length_give_the_same_run(whole, chunk, monkeypatch):
+    monkeypatch.setattr(run_module, "chunk_steps", lambda neurons, recorded: chunk)
+    again = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, record=("V", "spikes", "current"))
+    for name in ("V", "spikes", "current", "spike_count"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    assert_same_end(again, whole)
+
+
+@pytest.mark.parametrize("more", [8, 100, 5000])
+def test_neurons_added_after_a_neuron_do_not_change_it(whole, more):
+    run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=more)
+    np.testing.assert_array_equal(run.V[:, :7], whole.V)
+    np.testing.assert_array_equal(run.spikes[:, :7], whole.spikes)
+    np.testing.assert_array_equal(run.state.neuron.V[:7], whole.state.neuron.V)
+
+
+@pytest.mark.parametrize("record", [(), ("V",), ("spikes",), ("current", "spikes")])
+def test_what_is_recorded_does_not_change_what_happens(whole, record):
+    run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, record=record)
+    np.testing.assert_array_equal(run.spike_count, whole.spike_count)
+    assert_same_end(run, whole)
+
+
+def test_another_seed_gives_other_spikes(whole):
+    run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=4, population=7)
+    assert (run.spikes != whole.spikes).any()
+
+
+@pytest.mark.parametrize("every", [1, 3, 10, 1000, 5000])
+def test_a_stride_keeps_the_multiples_of_it_in_absolute_time(whole, every):
+    run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, every=every)
+    np.testing.assert_array_equal(run.V, whole.V[::every])
+    np.testing.assert_array_equal(run.times, whole.times[::every])
+    np.testing.assert_array_equal(run.spikes, whole.spikes)
+    first = lifjax.simulate(lifjax.LIF(), NOISY, 33.3, seed=3, population=7, every=every)
+    then = lifjax.simulate(lifjax.LIF(), NOISY, 66.7, seed=3, population=7, every=every, state=first.state)
+    np.testing.assert_array_equal(np.concatenate([first.V, then.V]), run.V)
+
+
+def test_a_subset_keeps_those_neurons_in_the_order_asked_for(whole):
+    run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, neurons=[5, 0], record=("V", "current", "spikes"))
+    np.testing.assert_array_equal(run.V, whole.V[:, [5, 0]])
+    np.testing.assert_array_equal(run.current, whole.current[:, [5, 0]])
+    np.testing.assert_array_equal(run.spikes, whole.spikes)
+
+
+def test_spike_times_spikes_counts_and_rates_tell_the_same_story(whole):
+    raster = whole.spikes
+    assert raster.dtype == bool
+    np.testing.assert_array_equal(raster.sum(axis=0), whole.spike_count)
+    for j, times in enumerate(whole.spike_times):
+        np.testing.assert_array_equal(times, np.flatnonzero(raster[:, j]) * 0.1)
+    np.testing.assert_allclose(whole.firing_rate, whole.spike_count * 10.0)
+    times, neuron = whole.events()
+    assert (np.diff(neuron) >= 0).all()
+    assert len(times) == raster.sum()
+
+
+def test_one_neuron_has_one_array_of_spike_times_and_a_population_a_list_in_C_order():
+    one = lifjax.simulate(lifjax.LIF(), 300.0, 50.0)
+    assert isinstance(one.spike_times, np.ndarray)
+    assert one.V.shape == one.times.shape == (500,)
+    assert one.spike_count.shape == ()
+    many = lifjax.simulate(lifjax.LIF(), [[300.0, 0.0, 500.0], [0.0, 400.0, 0.0]], 50.0)
+    assert [len(times) for times in many.spike_times] == many.spike_count.ravel().tolist()
+    assert many.V.shape == many.spikes.shape == (500, 2, 3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), words=st.integers(0, 6), neurons=st.integers(1, 9))
+def test_packed_spikes_unpack_to_where_their_bits_are(seed, words, neurons):
+    bits = np.random.default_rng(seed).random((words * 32, neurons)) < 0.1
+    packed = np.packbits(bits.reshape(words, 32, neurons), axis=1, bitorder="little").swapaxes(1, 2)
+    step, neuron = unpack(np.ascontiguousarray(packed).view(np.uint32).reshape(words, neurons))
+    expected = np.argwhere(bits.T)
+    np.testing.assert_array_equal(np.stack([neuron, step], axis=1).reshape(-1, 2), expected)
+
+
+def test_what_was_not_recorded_is_said_with_how_to_record_it():
+    run = lifjax.simulate(lifjax.LIF(), 300.0, 10.0, record=())
+    for name, told in (("V", "record=\\('V'"), ("current", "record=\\('current'"), ("spikes", "record=\\(\"spikes\"")):
+        with pytest.raises(ValueError, match=told):
+            getattr(run, name)
+
+
+def test_a_run_of_another_length_seed_current_or_parameter_compiles_nothing():
+    def go(duration, seed, mean, tau_m):
+        lifjax.simulate(lifjax.LIF(tau_m=tau_m), lifjax.white_noise(mean, 5.0), duration, seed=seed, population=11)
+
+    go(900.0, 0, 200.0, 10.0)
+    go(100.0, 0, 200.0, 10.0)
+    before = run_module._chunk._cache_size(), core._begin._cache_size()
+    for changed in ((55.5, 0, 200.0, 10.0), (100.0, 9, 200.0, 10.0), (100.0, 0, 250.0, 10.0), (1234.5, 0, 200.0, 12.0)):
+        go(*changed)
+    assert (run_module._chunk._cache_size(), core._begin._cache_size()) == before
+
+
+def test_the_users_own_state_survives_a_run_that_goes_on_from_it():
+    state = lifjax.State(step=jnp.int32(0), neuron=lifjax.LIF(V_init=jnp.full(5, -60.0)).start())
+    lifjax.simulate(lifjax.LIF(), 300.0, 10.0, state=state)
+    np.testing.assert_array_equal(state.neuron.V, -60.0)  # not given away to the compiled function
+
+
+def test_a_state_broadcasts_to_a_larger_population():
+    first = lifjax.simulate(lifjax.LIF(), [250.0, 300.0], 30.0)
+    then = lifjax.simulate(lifjax.LIF(), np.array([[0.0], [300.0]]), 30.0, state=first.state)
+    assert then.shape == (2, 2)
+    np.testing.assert_array_equal(then.V[0, 0], then.V[0, 1])
+
+
+def test_a_run_that_does_not_fit_is_refused_with_its_size_before_any_memory_is_taken(monkeypatch):
+    monkeypatch.setattr(backend, "available_memory", lambda: 10**9)
+    with pytest.raises(MemoryError, match=r"needs 41\.3 GB.*1\.0 GB.*V takes 40\.0 GB.*neurons=.*every="):
+        lifjax.simulate(lifjax.LIF(), 300.0, 1000.0, population=10**6)
+    with pytest.raises(MemoryError, match="spikes takes"):
+        lifjax.simulate(lifjax.LIF(), 300.0, 10_000.0, population=10**6, record=("spikes",))
+    lifjax.simulate(lifjax.LIF(), 300.0, 1.0, population=1000)
+
+
+def test_free_memory_is_known_here():
+    assert 10**8 < backend.available_memory() < 10**14
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_ctrl_c_hands_back_what_was_done_and_the_run_can_go_on(monkeypatch, progress, capsys):
+    monkeypatch.setattr(run_module, "chunk_steps", lambda neurons, recorded: 32)
+    chunk, calls = run_module._chunk, []
+
+    def interrupted(*args, **kwargs):
+        calls.append(0)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return chunk(*args, **kwargs)
+
+    monkeypatch.setattr(run_module, "_chunk", interrupted)
+    with pytest.warns(UserWarning, match="stopped after 96 of 1000 steps"):
+        run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, progress=progress)
+    monkeypatch.undo()
+    assert run.steps == len(run.times) == len(run.V) == len(run.spikes) == 96
+    rest = lifjax.simulate(lifjax.LIF(), NOISY, 90.4, seed=3, population=7, state=run.state)
+    one = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7)
+    np.testing.assert_array_equal(np.concatenate([run.V, rest.V]), one.V)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_runs_work_in_a_thread_where_no_signal_can_be_heard():
+    kept = []
+    thread = threading.Thread(target=lambda: kept.append(lifjax.simulate(lifjax.LIF(), 300.0, 50.0)))
+    thread.start()
+    thread.join()
+    assert kept[0].spike_count == 3
+
+
+def test_a_progress_bar_shows_steps_and_ends_full(capsys):
+    lifjax.simulate(lifjax.LIF(), 300.0, 100.0, progress=True)
+    told = capsys.readouterr().err
+    assert "100%" in told
+    assert "steps/s" in told
+
+
+def test_results_are_pytrees_and_say_what_they_are():
+    run = lifjax.simulate(lifjax.LIF(), 300.0, 50.0)
+    assert jax.tree.map(lambda x: x, run).V.shape == (500,)
+    assert repr(run) == "Run(LIF, population=(), duration=50 ms, dt=0.1 ms, seed=0, spikes=3, recorded=['V', 'spikes'])"
+
+
+def test_counts_of_a_million_neurons_take_less_than_400_MB():
+    program = """
+        import resource, jax, jax.numpy as jnp
+        jnp.zeros(8).block_until_ready()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        import lifjax
+        run = lifjax.simulate(lifjax.LIF(), 300.0, 100.0, population=1_000_000, record=())
+        assert run.steps == 1000 and (run.spike_count == 7).all()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    out = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    assert int(out.stdout) / 1000 < 400
+
+
+def test_fi_curve_has_the_shape_of_currents_and_population_and_the_rates_of_the_runs():
+    rates = lifjax.fi_curve(lifjax.LIF(tau_m=[10.0, 20.0]), [[200.0, 300.0, 400.0]], duration=500.0)
+    assert rates.shape == (1, 3, 2)
+    for j, tau_m in enumerate((10.0, 20.0)):
+        run = lifjax.simulate(lifjax.LIF(tau_m=tau_m), [200.0, 300.0, 400.0], 500.0)
+        np.testing.assert_array_equal(rates[0, :, j], run.firing_rate)
+
+
+def test_fi_curve_adds_a_background_to_each_current():
+    rates = lifjax.fi_curve(lifjax.LIF(), [100.0, 190.0], background=lifjax.white_noise(0.0, 5.0) + 10.0, seed=2)
+    run = lifjax.simulate(lifjax.LIF(), np.array([100.0, 190.0]) + lifjax.white_noise(0.0, 5.0) + 10.0, 1000.0, seed=2)
+    np.testing.assert_array_equal(rates, run.firing_rate)
+    assert rates[1] > rates[0]
