@@ -1,6 +1,7 @@
 """lifjax: populations of integrate-and-fire neurons on JAX, run at the speed of the machine and fitted by gradients."""
 
 import importlib
+import importlib.metadata
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from lifjax.stimulus import (
 if TYPE_CHECKING:
     from lifjax import plot
 
-__version__ = "0.1.0"
+__version__ = importlib.metadata.version("lifjax")
 
 __all__ = [
     "LIF",

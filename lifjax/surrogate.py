@@ -83,7 +83,7 @@ def fast_sigmoid(slope: float = 100.0) -> Spike:
 
 
 def silence(spiked: Array, silent: Array) -> Array:
-    """The spike, or none where ``silent`` holds, as when a neuron is refractory.
+    """``spiked``, or none where ``silent`` holds, as when a neuron is refractory.
 
     Example:
         >>> bool(silence(jnp.array(True), jnp.array(True)))
@@ -93,7 +93,7 @@ def silence(spiked: Array, silent: Array) -> Array:
 
 
 def choose(spiked: Array, yes: ArrayLike, no: Array) -> Array:
-    """``yes`` where there is a spike, ``no`` elsewhere; a surrogate's derivative passes through the choice.
+    """``yes`` where ``spiked`` holds, ``no`` elsewhere; a surrogate's derivative passes through the choice.
 
     Example:
         >>> float(choose(jnp.array(1.0), -75.0, jnp.array(-54.0)))

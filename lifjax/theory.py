@@ -84,7 +84,8 @@ def siegert_rate(neuron: LIF, mean: Values, sigma: Values) -> np.ndarray:
     noisy = spread > 0
     width = np.sqrt(2) * np.where(noisy, spread, 1.0)
     a, b = (p["V_reset"] - centre) / width, (p["V_th"] - centre) / width
-    wait = p["t_ref"] + p["tau_m"] * np.sqrt(np.pi) * np.exp(_log_integral(a, b))
+    with np.errstate(over="ignore"):  # an infinite interval is a rate of 0
+        wait = p["t_ref"] + p["tau_m"] * np.sqrt(np.pi) * np.exp(_log_integral(a, b))
     return np.where(noisy, 1000 / wait, firing_rate(neuron, mean))
 
 

@@ -129,7 +129,7 @@ def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> "Figure":
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
     v = np.array(v, np.float64)
-    v[(np.asarray(sp) / pars["dt"]).round().astype(int)] += 20
+    v[(np.asarray(sp) / pars["dt"]).round().astype(int) - 1] += 20  # the last sample before each reset
     figure, ax = plt.subplots(layout="constrained")
     ax.plot(pars["range_t"], v)
     ax.axhline(pars["V_th"], color="black", linestyle="--", label="threshold V_th")

@@ -57,7 +57,19 @@ def parameter(
     leading: int = 0,
     optional: bool = False,
 ) -> Any:
-    """A dataclass field that carries a `Parameter`; anything that may be an array is declared with it."""
+    """A dataclass field that carries a `Parameter`; anything that may be an array is declared with it.
+
+    Args:
+        unit, meaning, above, least, leading, optional: what the `Parameter` says.
+        default: the field's default; none if not given.
+
+    Example:
+        >>> @pytree
+        ... class Leak:
+        ...     g_L: float = parameter("nS", "leak conductance", 10.0, above=0.0)
+        >>> Leak().g_L, parameters(Leak)["g_L"].rule
+        (10.0, 'above 0 nS')
+    """
     told = Parameter(unit, meaning, above, least, leading, optional)
     return dataclasses.field(default=default, metadata={"parameter": told})
 
@@ -75,7 +87,7 @@ def parameters(of: Any) -> dict[str, Parameter]:
 
     Example:
         >>> from lifjax.neurons import LIF
-        >>> parameters(LIF)["tau_m"].unit
+        >>> parameters(of=LIF)["tau_m"].unit
         'ms'
     """
     return {f.name: f.metadata["parameter"] for f in dataclasses.fields(of) if "parameter" in f.metadata}
@@ -85,7 +97,18 @@ def parameters(of: Any) -> dict[str, Parameter]:
     frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, parameter, per_neuron)
 )
 def pytree(cls: type[T]) -> type[T]:
-    """A frozen, keyword-only dataclass that JAX can trace through. Compared by identity, since fields may be arrays."""
+    """A frozen, keyword-only dataclass that JAX can trace through, compared by identity, since fields may be arrays.
+
+    Args:
+        cls: the class; a field with the metadata ``static=True`` is part of what is compiled, not a number.
+
+    Example:
+        >>> @pytree
+        ... class Point:
+        ...     x: float
+        >>> jax.tree.map(lambda x: 2 * x, Point(x=1.0)).x
+        2.0
+    """
     made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
     return jax.tree_util.register_dataclass(made)
 

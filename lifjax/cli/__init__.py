@@ -1,0 +1,54 @@
+"""The command line: ``lifjax run``, ``lifjax fi`` and ``lifjax devices``."""
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from lifjax import backend
+from lifjax.cli import fi, run
+from lifjax.cli.settings import Namespace
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each names the function that does its work."""
+    top = argparse.ArgumentParser(
+        prog="lifjax", description="Populations of leaky integrate-and-fire neurons.", allow_abbrev=False
+    )
+    top.add_argument("--version", action="version", version=f"lifjax {importlib.metadata.version('lifjax')}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run.add(commands)
+    fi.add(commands)
+    devices = commands.add_parser("devices", help="what JAX sees on this machine, and whether lifjax can use it")
+    devices.set_defaults(work=_devices)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say.
+
+    Args:
+        arguments: the words after ``lifjax``; None takes those of the process.
+
+    Returns:
+        The exit status: 0 done, 2 refused with one clear error, 130 stopped by Ctrl-C.
+
+    Example:
+        >>> main(["run", "--tau_m", "-1"])
+        2
+    """
+    given = parser().parse_args(arguments)
+    try:
+        return int(given.work(given))
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        print(f"lifjax: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lifjax: stopped, nothing was written", file=sys.stderr)
+        return 130
+
+
+def _devices(given: Namespace) -> int:
+    for name, fact in backend.devices().items():
+        print(f"{name:18} {fact}")
+    return 0

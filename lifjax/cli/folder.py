@@ -1,0 +1,89 @@
+"""The folder a command writes: whole or not at all, and never over another without --force."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+SUMMARY = "summary.json"
+
+
+class Folder:
+    """A folder that is filled under another name and takes its own once all is in it.
+
+    Made before the work, so that a folder that cannot be written is refused before the work.
+
+    Raises:
+        ValueError: the folder is there already, and force is not given or it holds no run.
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, out: Path | None, default: str, force: bool) -> None:
+        self.path = (_free(default) if out is None else out).absolute()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
+            if not (self.path / SUMMARY).is_file():
+                raise ValueError(
+                    f"--out {self.path} is there already and holds no run of lifjax; choose another folder"
+                )
+            if not force:
+                raise ValueError(
+                    f"--out {self.path} already holds a run; choose another folder, or --force to replace it"
+                )
+        self.draft = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+
+    def __enter__(self) -> Path:
+        return self.draft
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            shutil.rmtree(self.draft, ignore_errors=True)
+            return
+        mask = os.umask(0)
+        os.umask(mask)
+        self.draft.chmod(0o777 & ~mask)  # mkdtemp opens it to its owner alone
+        if self.path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+            self.path.rename(old / "old")
+            self.draft.rename(self.path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            self.draft.rename(self.path)
+
+
+def _free(name: str) -> Path:
+    """The first of name, name-2, name-3 ... that is not there."""
+    path, number = Path(name), 1
+    while path.exists():
+        number += 1
+        path = Path(f"{name}-{number}")
+    return path
+
+
+def write_summary(folder: Path, command: str, settings: dict[str, Any], results: dict[str, Any]) -> None:
+    """Write all that is needed to repeat the command, and what came of it."""
+    versions = {name: importlib.metadata.version(name) for name in ("lifjax", "jax", "jaxlib", "numpy")}
+    versions["python"] = platform.python_version()
+    told = {"command": command, "settings": settings, "results": results, "versions": versions}
+    (folder / SUMMARY).write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def finite(value: float) -> float | None:
+    """The value, or None, JSON's null, where there is none."""
+    return float(value) if np.isfinite(value) else None
+
+
+def print_table(rows: dict[str, str]) -> None:
+    """Print a short table of names and values."""
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:{width}}  {value}")

@@ -1,0 +1,85 @@
+"""The closed forms against independent integrals, and the simulator against the closed forms."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import erfcx
+
+import lifjax
+from lifjax import theory
+
+NEURON = lifjax.LIF()
+
+
+@pytest.mark.parametrize(("mean", "sigma"), [(150, 5), (190, 5), (300, 0.5), (100, 3), (0, 10), (400, 20), (100, 1)])
+def test_the_siegert_rate_equals_an_adaptive_integral(mean, sigma):
+    centre, spread = -75 + mean / 10, sigma / 10 * np.sqrt(500 / 10)
+    a, b = (-75 - centre) / spread / np.sqrt(2), (-55 - centre) / spread / np.sqrt(2)
+    integral, _ = quad(lambda x: erfcx(-x), a, b, epsabs=0, epsrel=1e-11, limit=500)
+    assert theory.siegert_rate(NEURON, mean, sigma) == pytest.approx(1000 / (2 + 10 * np.sqrt(np.pi) * integral), rel=1e-8)
+
+
+def test_without_noise_the_siegert_rate_is_the_fi_curve():
+    currents = np.array([100.0, 205.0, 300.0])
+    np.testing.assert_allclose(theory.siegert_rate(NEURON, currents, 0.0), theory.firing_rate(NEURON, currents))
+    np.testing.assert_allclose(theory.siegert_rate(NEURON, 300.0, 1e-3), theory.firing_rate(NEURON, 300.0), rtol=1e-6)
+    assert theory.siegert_rate(NEURON, 0.0, 0.01) == 0
+
+
+def test_a_neuron_fires_above_its_rheobase_only():
+    assert theory.rheobase(NEURON) == 200
+    np.testing.assert_array_equal(theory.firing_rate(NEURON, [-1e6, 0.0, 200.0]), 0)
+    assert theory.firing_rate(NEURON, 200.01) > 5
+    run = lifjax.simulate(NEURON, [200.0, 201.0], 2000.0, record=())
+    assert (run.spike_count[0], run.spike_count[1] > 10) == (0, True)
+
+
+def test_forms_broadcast_over_a_population():
+    neuron = lifjax.LIF(tau_m=[10.0, 20.0])
+    assert theory.firing_rate(neuron, np.full((3, 1), 300.0)).shape == (3, 2)
+    assert theory.siegert_rate(neuron, np.full((3, 1), 300.0), 5.0).shape == (3, 2)
+    assert theory.free_membrane(neuron, 100.0, 5.0)[1].shape == (2,)
+
+
+@pytest.mark.slow
+def test_the_white_noise_rate_nears_siegert_as_the_square_root_of_dt():
+    mean, sigma, n = 190.0, 5.0, 16384
+    exact = float(theory.siegert_rate(NEURON, mean, sigma))
+    dts, shortfall = np.array([0.1, 0.025, 0.00625]), []
+    for dt in dts:
+        stimulus = lifjax.white_noise(mean, sigma)
+        settled = lifjax.simulate(NEURON, stimulus, 50.0, dt=dt, population=n, record=(), seed=8)
+        run = lifjax.simulate(NEURON, stimulus, 400.0, dt=dt, record=(), seed=8, state=settled.state)
+        shortfall.append(exact - run.firing_rate.mean())
+    order = np.polyfit(np.log(dts), np.log(shortfall), 1)[0]
+    print(f"Siegert {exact:.2f} Hz, short of it at dt {dts} ms by {np.round(shortfall, 2)} Hz: order {order:.2f}")
+    assert order == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("stimulus", "args"),
+    [
+        (lifjax.white_noise(100.0, 5.0), (100.0, 5.0)),
+        (lifjax.ornstein_uhlenbeck(100.0, 50.0, 5.0), (100.0, 50.0, 5.0)),
+        (lifjax.ornstein_uhlenbeck(50.0, 20.0, 40.0), (50.0, 20.0, 40.0)),
+    ],
+)
+def test_the_free_membrane_has_its_stationary_moments(stimulus, args):
+    neuron, n = lifjax.LIF(V_th=1e6), 20_000
+    run = lifjax.simulate(neuron, stimulus, 300.0, dt=0.05, population=n, record=())
+    V = np.asarray(run.state.neuron.V, float)
+    mean, std = theory.free_membrane(neuron, *args)
+    assert V.mean() == pytest.approx(mean, abs=4.5 * std / np.sqrt(n))
+    assert V.std() == pytest.approx(std, rel=4.5 / np.sqrt(2 * n) + 0.003)  # Euler's own error is dt / (4 tau_m)
+
+
+@pytest.mark.parametrize("frequency", [1.0, 10.0, 100.0])
+def test_the_subthreshold_response_to_a_sinusoid_is_that_of_a_low_pass_filter(x64, frequency):
+    drive = lifjax.sinusoid(100.0, frequency, offset=50.0, phase=0.4)
+    run = lifjax.simulate(NEURON, drive, 1200.0, dt=0.01, integrator="exact", record=("V",), every=10)
+    mean, amplitude, phase = theory.sinusoidal_response(NEURON, 100.0, frequency, offset=50.0, phase=0.4)
+    late = run.times > 200
+    expected = mean + amplitude * np.sin(2 * np.pi * frequency * run.times / 1000 + phase)
+    # The current is held over each step, which delays it by dt / 2.
+    bound = 1.1 * amplitude * 2 * np.pi * frequency / 1000 * 0.01 / 2 + 1e-6
+    assert np.abs(run.V - expected)[late].max() < bound
