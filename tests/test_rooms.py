@@ -44,7 +44,7 @@ def imports(path):
             names = [f"lifjax.{alias.name}" for alias in node.names] if module == "lifjax" else [module]
         for name in names:
             if name.split(".")[0] == "lifjax":
-                yield (name.split(".") + ["__init__"])[1], id(node) in inside
+                yield [*name.split("."), "__init__"][1], id(node) in inside
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -77,7 +77,8 @@ def test_no_file_is_over_400_lines_and_no_function_over_60():
 
 
 def test_importing_lifjax_leaves_matplotlib_optax_tqdm_and_scipy_stats_alone():
-    program = "import sys, lifjax; print([m for m in ('matplotlib', 'optax', 'tqdm', 'scipy.stats', 'pandas') if m in sys.modules])"
+    late = ("matplotlib", "optax", "tqdm", "scipy.stats")
+    program = f"import sys, lifjax; print([name for name in {late} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

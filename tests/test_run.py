@@ -1,5 +1,6 @@
 """Runs: cut in any way they are the same, they keep what was asked for, and they cost what they hand back."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -44,15 +45,20 @@ def whole():
 @given(cuts=st.lists(st.integers(1, 999), min_size=1, max_size=4, unique=True))
 def test_any_cut_in_time_leaves_spikes_V_current_and_final_state_as_they_are(whole, cuts):
     edges, state, parts = [0, *sorted(cuts), 1000], None, []
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in itertools.pairwise(edges):
         part = lifjax.simulate(
-            lifjax.LIF(), NOISY, (end - begin) * 0.1, seed=3, population=7, state=state, record=("V", "spikes", "current")
+            lifjax.LIF(),
+            NOISY,
+            (end - begin) * 0.1,
+            seed=3,
+            population=7,
+            state=state,
+            record=("V", "spikes", "current"),
         )
         parts, state = [*parts, part], part.state
     assert whole.spike_count.sum() > 0
     for name in ("V", "spikes", "current", "times"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(whole, name))
-    np.testing.assert_array_equal(np.concatenate([part.events()[0] for part in parts]).sort(), whole.events()[0].sort())
     np.testing.assert_array_equal(sum(part.spike_count for part in parts), whole.spike_count)
     assert_same_end(parts[-1], whole)
 
@@ -98,7 +104,9 @@ def test_a_stride_keeps_the_multiples_of_it_in_absolute_time(whole, every):
 
 
 def test_a_subset_keeps_those_neurons_in_the_order_asked_for(whole):
-    run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, neurons=[5, 0], record=("V", "current", "spikes"))
+    run = lifjax.simulate(
+        lifjax.LIF(), NOISY, 100.0, seed=3, population=7, neurons=[5, 0], record=("V", "current", "spikes")
+    )
     np.testing.assert_array_equal(run.V, whole.V[:, [5, 0]])
     np.testing.assert_array_equal(run.current, whole.current[:, [5, 0]])
     np.testing.assert_array_equal(run.spikes, whole.spikes)
@@ -138,7 +146,7 @@ def test_packed_spikes_unpack_to_where_their_bits_are(seed, words, neurons):
 
 def test_what_was_not_recorded_is_said_with_how_to_record_it():
     run = lifjax.simulate(lifjax.LIF(), 300.0, 10.0, record=())
-    for name, told in (("V", "record=\\('V'"), ("current", "record=\\('current'"), ("spikes", "record=\\(\"spikes\"")):
+    for name, told in (("V", "record=\\('V'"), ("current", "record=\\('current'"), ("spikes", 'record=\\("spikes"')):
         with pytest.raises(ValueError, match=told):
             getattr(run, name)
 

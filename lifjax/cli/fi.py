@@ -10,7 +10,7 @@ from lifjax import backend, theory
 from lifjax.cli.folder import Folder, print_table, write_summary
 from lifjax.cli.run import add_output
 from lifjax.cli.settings import COMMON, NEURON, Known, Namespace, add_flags, neuron_of, read, to_toml
-from lifjax.neurons import Parameter
+from lifjax.neurons import LIF, Parameter
 from lifjax.neurons.check import check_value
 from lifjax.simulate import fi_curve
 from lifjax.simulate.check import check_seed
@@ -66,32 +66,32 @@ def work(given: Namespace) -> int:
         )
         seconds = time.perf_counter() - begun
         expected = theory.siegert_rate(neuron, currents, settings["sigma"])
-        results = {"rheobase_pA": float(theory.rheobase(neuron)), "seconds": seconds, "device": backend.device_name()}
-        write_summary(draft, "fi", settings, results)
+        results = {"rheobase_pA": float(theory.rheobase(neuron)), "seconds": seconds}
+        write_summary(draft, "fi", settings, {**results, "device": backend.device_name()})
         (draft / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
         table = np.column_stack([currents, rates, expected])
         header = "current_pA,rate_hz,theory_hz"
         np.savetxt(draft / "fi.csv", table, fmt="%.6g", delimiter=",", header=header, comments="")
-        _draw(draft / "fi.png", currents, rates, expected)
+        _draw(draft / "fi.png", currents, rates, neuron, settings["sigma"])
     print_table(
         {
             "rheobase": f"{results['rheobase_pA']:g} pA",
             "rates": f"{rates.min():g} to {rates.max():g} Hz at {currents[0]:g} to {currents[-1]:g} pA",
             "from theory": f"at most {np.abs(rates - expected).max():.2f} Hz away",
             "seconds": f"{seconds:.2f}, compilation included",
-            "device": results["device"],
+            "device": backend.device_name(),
         }
     )
     print(f"written to {folder.path}")
     return 0
 
 
-def _draw(path: Path, currents: np.ndarray, rates: np.ndarray, expected: np.ndarray) -> None:
+def _draw(path: Path, currents: np.ndarray, rates: np.ndarray, neuron: LIF, sigma: float) -> None:
     import matplotlib.pyplot as plt  # only here, so that refusals come at once
 
     from lifjax import plot
 
     figure, ax = plt.subplots(layout="constrained")
-    plot.fi_curve(currents, rates, theory=expected, ax=ax)
+    plot.fi_curve(currents, rates, neuron, sigma=sigma, ax=ax)
     figure.savefig(path, dpi=150)
     plt.close(figure)

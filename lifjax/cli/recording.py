@@ -78,8 +78,6 @@ def _step(path: Path, times: np.ndarray) -> float:
     wrong = np.flatnonzero(~((steps > 0) & (np.abs(steps - dt) <= 0.01 * abs(dt))))
     if wrong.size:
         i = wrong[0]
-        raise ValueError(
-            f"{path}, line {i + 3}: time_ms goes from {times[i]:g} to {times[i + 1]:g} ms where other steps are {dt:g} ms; "
-            "give samples at equal steps, without a gap"
-        )
+        gap = f"time_ms goes from {times[i]:g} to {times[i + 1]:g} ms where other steps are {dt:g} ms"
+        raise ValueError(f"{path}, line {i + 3}: {gap}; give samples at equal steps, without a gap")
     return float((times[-1] - times[0]) / (len(times) - 1))

@@ -16,7 +16,6 @@ from lifjax.cli.settings import (
     NEURON,
     Known,
     Namespace,
-    Settings,
     add_flags,
     neuron_of,
     read,

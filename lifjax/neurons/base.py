@@ -50,8 +50,8 @@ class Parameter:
 def parameter(
     unit: str,
     meaning: str,
-    default: Any = dataclasses.MISSING,
     *,
+    default: Any = dataclasses.MISSING,
     above: float | None = None,
     least: float | None = None,
     leading: int = 0,
@@ -66,7 +66,7 @@ def parameter(
     Example:
         >>> @pytree
         ... class Leak:
-        ...     g_L: float = parameter("nS", "leak conductance", 10.0, above=0.0)
+        ...     g_L: float = parameter("nS", "leak conductance", default=10.0, above=0.0)
         >>> Leak().g_L, parameters(Leak)["g_L"].rule
         (10.0, 'above 0 nS')
     """

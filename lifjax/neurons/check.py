@@ -7,6 +7,8 @@ import numpy as np
 
 from lifjax.neurons.base import Parameter, parameters, traced
 
+LARGEST = 1e15  # leaves room for products and quotients of two such numbers in float32
+
 
 def concrete(name: str, value: Any) -> np.ndarray:
     """The value as a NumPy array of real numbers.
@@ -34,7 +36,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
 
     Raises:
         TypeError: not real numbers.
-        ValueError: not finite, empty or out of bounds; the message names the first such element.
+        ValueError: not finite, empty, too large or out of bounds; the message names the first such element.
     """
     array = concrete(name, value)
     if array.size == 0:
@@ -45,6 +47,11 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
         raise ValueError(
             f"{_first(name, array, ~np.isfinite(array), rule.unit)} is not finite; "
             f"the {rule.meaning} must be a finite number, so replace missing values first"
+        )
+    if (large := np.abs(array) > LARGEST).any():
+        raise ValueError(
+            f"{_first(name, array, large, rule.unit)} is beyond {LARGEST:g} {rule.unit}, where float32 arithmetic "
+            f"overflows; give a {rule.meaning} of a physical size"
         )
     if rule.broken_by(array).any():
         raise ValueError(

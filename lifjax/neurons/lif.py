@@ -58,13 +58,13 @@ class LIF:
         array([38, 20], dtype=int32)
     """
 
-    V_th: Values = parameter("mV", "spike threshold", -55.0)
-    V_reset: Values = parameter("mV", "reset potential", -75.0)
-    V_init: Values = parameter("mV", "membrane potential at time 0", -75.0)
-    E_L: Values = parameter("mV", "leak reversal potential", -75.0)
-    tau_m: Values = parameter("ms", "membrane time constant", 10.0, above=0.0)
-    g_L: Values = parameter("nS", "leak conductance", 10.0, above=0.0)
-    t_ref: Values = parameter("ms", "absolute refractory time", 2.0, least=0.0)
+    V_th: Values = parameter("mV", "spike threshold", default=-55.0)
+    V_reset: Values = parameter("mV", "reset potential", default=-75.0)
+    V_init: Values = parameter("mV", "membrane potential at time 0", default=-75.0)
+    E_L: Values = parameter("mV", "leak reversal potential", default=-75.0)
+    tau_m: Values = parameter("ms", "membrane time constant", default=10.0, above=0.0)
+    g_L: Values = parameter("nS", "leak conductance", default=10.0, above=0.0)
+    t_ref: Values = parameter("ms", "absolute refractory time", default=2.0, least=0.0)
 
     @property
     def C_m(self) -> Any:

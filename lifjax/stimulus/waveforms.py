@@ -9,8 +9,8 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Values, parameter, pytree, traced
-from lifjax.neurons.check import check_order
+from lifjax.neurons.base import Grid, Parameter, Values, parameter, pytree, traced
+from lifjax.neurons.check import check_order, check_value
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 
 
@@ -220,8 +220,8 @@ class Samples(Stimulus):
         return Fraction(float(grid.dt) / self.dt).limit_denominator(1_000)
 
     def check(self, grid: Grid) -> None:
-        if self.dt is not None and not (np.isfinite(self.dt) and self.dt > 0):
-            raise ValueError(f"Samples: dt = {self.dt} ms must be above 0 ms; give the time between two samples")
+        if self.dt is not None and check_value("Samples: dt", self.dt, Parameter("ms", "sample step", above=0.0)).ndim:
+            raise ValueError(f"Samples: dt = {self.dt} is not one number [ms]; give the time between two samples")
         last = int(np.asarray(grid.first)) + grid.steps - 1
         held = len(np.asarray(self.values))
         if last * self._pace(grid) >= held:
