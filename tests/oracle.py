@@ -46,4 +46,3 @@ def tutorial_loop(pars, current, stop):
             wait = pars["tref"] / dt
         v[k + 1] = v[k] + (-(v[k] - pars["E_L"]) + I[k] / pars["g_L"]) * (dt / pars["tau_m"])
     return v, np.array(fired) * dt
-

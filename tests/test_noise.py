@@ -70,7 +70,9 @@ def test_neighbouring_neurons_and_steps_are_uncorrelated(deviates, lag):
         assert abs(((first**2 - 1) * (second**2 - 1)).mean() / 2) < bound
 
 
-@pytest.mark.parametrize("other", [{"seed": 21}, {"seed": 2**32 + 20}, {"seed": 20, "stream": 1}, {"seed": 20, "purpose": 1}])
+@pytest.mark.parametrize(
+    "other", [{"seed": 21}, {"seed": 2**32 + 20}, {"seed": 20, "stream": 1}, {"seed": 20, "purpose": 1}]
+)
 def test_seeds_streams_and_purposes_are_uncorrelated(deviates, other):
     index = jnp.arange(NEURONS, dtype=jnp.uint32)
     key = noise.key(**other)

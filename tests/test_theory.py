@@ -16,7 +16,9 @@ def test_the_siegert_rate_equals_an_adaptive_integral(mean, sigma):
     centre, spread = -75 + mean / 10, sigma / 10 * np.sqrt(500 / 10)
     a, b = (-75 - centre) / spread / np.sqrt(2), (-55 - centre) / spread / np.sqrt(2)
     integral, _ = quad(lambda x: erfcx(-x), a, b, epsabs=0, epsrel=1e-11, limit=500)
-    assert theory.siegert_rate(NEURON, mean, sigma) == pytest.approx(1000 / (2 + 10 * np.sqrt(np.pi) * integral), rel=1e-8)
+    assert theory.siegert_rate(NEURON, mean, sigma) == pytest.approx(
+        1000 / (2 + 10 * np.sqrt(np.pi) * integral), rel=1e-8
+    )
 
 
 def test_without_noise_the_siegert_rate_is_the_fi_curve():
