@@ -14,10 +14,11 @@ ALL = ("V", "spikes", "current")
 
 
 @pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    plt.close("all")
+def _figures_are_closed_and_rcparams_stay():
+    before = mpl.rcParams.copy()
     yield
     plt.close("all")
+    assert mpl.rcParams == before
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +107,14 @@ def test_picture_without_axes_is_unknown_to_pyplot_so_that_a_notebook_does_not_s
 
 
 def test_drawing_alters_the_rcparams(noisy, many, counted):
-    mpl.rcParams["font.size"] = 11.5
-    before = mpl.rcParams.copy()
-    for name in PICTURES:
-        picture(name, noisy)
-    for run in (noisy, many, counted):
-        plot.run(run).canvas.draw()
-    plot.population(many).canvas.draw()
-    assert mpl.rcParams == before
-    mpl.rcParams["font.size"] = mpl.rcParamsDefault["font.size"]
+    with mpl.rc_context({"font.size": 11.5, "axes.grid": False, "axes.spines.top": True}):
+        before = mpl.rcParams.copy()
+        for name in PICTURES:
+            picture(name, noisy)
+        for run in (noisy, many, counted):
+            plot.run(run).canvas.draw()
+        plot.population(many).canvas.draw()
+        assert mpl.rcParams == before
 
 
 def test_rcparams_of_the_user_are_overruled(many):
@@ -223,8 +223,11 @@ def test_extreme_of_a_long_trace_is_lost():
 
 
 def test_smooth_current_is_altered(pulsed):
-    (line,) = plot.current(pulsed).lines
-    np.testing.assert_array_equal(line.get_ydata(), pulsed.current)
+    ax = plot.current(pulsed, t_start=10.0, t_stop=150.0)
+    (line,) = ax.lines
+    inside = (pulsed.times >= 10.0) & (pulsed.times <= 150.0)
+    np.testing.assert_array_equal(line.get_ydata(), pulsed.current[inside])
+    assert ax.get_xlim() == (10.0, 150.0)
 
 
 def test_mean_of_a_noisy_current_is_not_drawn_over_it(noisy):
@@ -261,8 +264,8 @@ def test_raster_of_all_neurons_says_that_it_is_a_subset(many):
 
 
 def test_dense_raster_lacks_spikes_or_is_drawn_as_a_vector_path_for_each():
-    run = lifjax.simulate(lifjax.LIF(), lifjax.white_noise(400.0, 5.0), 1000.0, population=200, record="spikes")
-    (dots,) = plot.raster(run).lines
+    run = lifjax.simulate(lifjax.LIF(), lifjax.white_noise(2000.0, 5.0), 150.0, population=600, record="spikes")
+    (dots,) = plot.raster(run, most=600).lines
     assert run.spike_count.sum() > drawing.MOST_POINTS
     np.testing.assert_array_equal(np.array(dots.get_data()), run.events())
     assert dots.get_rasterized()
@@ -326,6 +329,12 @@ def test_isi_histogram_hides_stragglers_without_saying_so():
     ax = plot.isi_histogram([10.0, 12.0] * 500 + [900.0])
     assert [text.get_text() for text in ax.texts] == ["1 longer,\nup to 900 ms"]
     np.testing.assert_allclose(ax.patches[0].get_data().values.sum(), 100 * 1000 / 1001)
+
+
+def test_isi_histogram_hides_an_interval_that_would_fit():
+    ax = plot.isi_histogram([10.0] * 500 + [14.0])
+    assert len(ax.texts) == 0
+    np.testing.assert_allclose(ax.patches[0].get_data().values.sum(), 100.0)
 
 
 def test_bins_of_the_isi_histogram_hold_unequal_numbers_of_grid_times(many):
@@ -410,7 +419,7 @@ def test_fi_curve_accepts_shapes_that_do_not_fit():
 
 def panels(figure):
     """The labels of the panels of a figure, which is drawn to find what fails only then."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return [ax.get_ylabel().replace("\n", " ") for ax in figure.axes]
 
 
@@ -445,6 +454,12 @@ def test_figure_of_a_few_neurons_gives_one_current_where_each_has_its_own():
     assert [set(ax.lines[0].get_ydata()) for ax in figure.axes[1::2]] == [{250.0}, {300.0}]
 
 
+def test_figure_of_ten_neurons_with_their_own_currents_does_not_say_that_it_shows_five():
+    figure = lifjax.simulate(lifjax.LIF(), np.linspace(200.0, 400.0, 10), 50.0, record=ALL).plot()
+    assert panels(figure) == ["V (mV)", "I (pA)"] * 5
+    assert [title(ax) for ax in figure.axes[::2]][0::4] == ["neuron 0 (5 of 10 drawn)", "neuron 9"]
+
+
 def test_figure_of_a_population_lacks_what_was_recorded(many):
     assert panels(many.plot()) == [*SPIKING, V, I, *BESIDE]
     assert panels(kept(many, "V", "spikes").plot()) == [*SPIKING, V, *BESIDE]
@@ -472,6 +487,8 @@ def test_panels_do_not_share_their_time(subset):
     figure = subset.plot()
     for ax in figure.axes[:4]:
         np.testing.assert_allclose(ax.get_xlim(), (300.0, 503.0))
+    figure.axes[0].set_xlim(310.0, 320.0)
+    assert {ax.get_xlim() for ax in figure.axes[:4]} == {(310.0, 320.0)}
 
 
 def test_figure_of_a_run_without_spikes_fails(silent):
