@@ -1,4 +1,7 @@
-"""What `import lifjax` adds to `import jax`: fresh processes in turn, medians. Run: python bench/import_time.py"""
+"""What `import lifjax` adds to `import jax`, as medians over fresh processes in turn.
+
+Run: python bench/import_time.py
+"""
 
 import statistics
 import subprocess
