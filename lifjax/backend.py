@@ -1,8 +1,13 @@
 """How the scan is laid on the machine: how many steps a call takes, what memory there is, which devices."""
 
+import dataclasses
+import functools
 import os
 import platform
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,26 +15,80 @@ import numpy as np
 
 from lifjax.record import WORD
 
-_NEURON_STEPS_A_CALL = 2**24
-_MOST_STEPS_A_CALL = 8192
+# Vectors as wide as the processor has, which XLA does not use unasked; no other code compiled by JAX is touched.
+COMPILER_OPTIONS: dict[str, bool | str] = {"xla_cpu_prefer_vector_width": "512"}
+
+_BLOCK = 4096  # neurons whose state stays in a core's cache
+_LANES = 16  # float32 numbers in the widest vector
+_RECORDED_A_CALL = 2**20  # values a block records before they are copied out
+_STEPS_A_CALL = (256, 8192)
+_NEURON_STEPS_A_CHUNK = 2**30
+
+T = TypeVar("T")
 
 
-def chunk_steps(neurons: int, recorded: int) -> int:
-    """How many steps one compiled call takes: a multiple of a word that depends on the population alone.
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a run is cut: blocks of ``block`` neurons, each from neuron ``begins[i]`` on, and calls of ``steps`` steps.
 
-    So runs of any length share one compiled function, a progress bar moves some times a second, and what a call
-    records before it is copied out stays small.
+    All blocks are of one size, so that one compiled function serves them all; the last may begin within the one before
+    it, and both find the same for the neurons they share.
+    """
+
+    block: int
+    begins: tuple[int, ...]
+    steps: int
+
+
+def layout(neurons: int, recorded: int) -> Layout:
+    """How a run of a population is cut, which depends on its size, what it records and the machine alone.
+
+    On a CPU blocks are small enough for a core's cache and shared out over the cores; elsewhere there is one block.
+    Runs of any length share the compiled function, and a progress bar moves some times a second.
 
     Args:
         neurons: size of the population.
-        recorded: values recorded a step.
+        recorded: values of V and current that are recorded a step.
 
     Example:
-        >>> chunk_steps(1, 0), chunk_steps(1_000_000, 0)
-        (8192, 32)
+        >>> layout(10, 0)
+        Layout(block=10, begins=(0,), steps=8192)
     """
-    fit = _NEURON_STEPS_A_CALL // max(1, neurons, recorded)
-    return int(2 ** np.floor(np.log2(np.clip(fit, WORD, _MOST_STEPS_A_CALL))))
+    blocks = 1
+    if jax.default_backend() == "cpu" and neurons > _BLOCK:
+        blocks = -(-neurons // _BLOCK)
+        blocks += -blocks % cores()
+    block = -(-neurons // blocks)
+    block = neurons if blocks == 1 else block + -block % _LANES
+    begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
+    fit = min(_NEURON_STEPS_A_CHUNK // neurons, _RECORDED_A_CALL * len(begins) // max(1, recorded))
+    low, high = _STEPS_A_CALL
+    return Layout(block, begins, int(2 ** np.floor(np.log2(np.clip(fit, WORD if recorded else low, high)))))
+
+
+def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """Do the work of each item, on a thread a core where there are several items on a CPU.
+
+    A compiled function leaves Python's lock alone while it runs, so threads keep all cores busy. Whether float64 is
+    enabled holds for a thread alone, so each is told.
+    """
+    if len(items) == 1 or jax.default_backend() != "cpu" or cores() == 1:
+        for item in items:
+            work(item)
+        return
+    double = jnp.result_type(float) == jnp.float64
+
+    def told(item: T) -> None:
+        with jax.enable_x64(bool(double)):
+            work(item)
+
+    for _ in _pool().map(told, items):
+        pass
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="lifjax")
 
 
 def available_memory() -> int | None:
@@ -91,7 +150,7 @@ def device_name() -> str:
     """The device that a run takes place on, for people."""
     device = jax.devices()[0]
     return (
-        f"{_processor()}, {_cores()} cores" if device.platform == "cpu" else f"{device.device_kind} ({device.platform})"
+        f"{_processor()}, {cores()} cores" if device.platform == "cpu" else f"{device.device_kind} ({device.platform})"
     )
 
 
@@ -107,7 +166,7 @@ def devices() -> dict[str, str]:
     facts = {
         "jax": f"{jax.__version__}, backend {jax.default_backend()}",
         "devices": ", ".join(f"{d.id}: {d.device_kind}" for d in found),
-        "processor": f"{_processor()}, {_cores()} cores open to this process",
+        "processor": f"{_processor()}, {cores()} cores open to this process",
         "memory free": "unknown" if memory is None else human(memory),
         "working precision": str(jnp.result_type(float)),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") or "not set",
@@ -115,7 +174,7 @@ def devices() -> dict[str, str]:
     if len(found) > 1:
         facts["used by lifjax"] = f"only device 0 of {len(found)}; a run is not spread over devices"
     elif found[0].platform == "cpu":
-        facts["used by lifjax"] = "yes, one compiled scan on the CPU"
+        facts["used by lifjax"] = f"yes, {cores()} threads over blocks of neurons on the CPU"
         if list(Path("/proc/driver/nvidia/gpus").glob("*")):
             facts["used by lifjax"] += '; an NVIDIA GPU is here, but JAX does not see it: pip install "jax[cuda13]"'
     else:
@@ -123,7 +182,8 @@ def devices() -> dict[str, str]:
     return facts
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -7,7 +7,6 @@ the bool raster are made from it on demand.
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 from jax import Array
 
@@ -193,8 +192,3 @@ def unpack(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     step, neuron = np.concatenate(steps), np.concatenate(neurons)
     order = np.argsort(neuron, kind="stable")
     return step[order], neuron[order]
-
-
-def to_host(tree: Any) -> Any:
-    """The same tree with every JAX array as a NumPy array."""
-    return jax.tree.map(np.asarray, tree)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lifjax
-from lifjax.simulate import run as run_module
+from lifjax.simulate import blocks
 
 LIF = lifjax.LIF
 nan, inf = math.nan, math.inf
@@ -23,7 +23,7 @@ def no_work(monkeypatch):
     def worked(*args, **kwargs):
         raise AssertionError("the run began")
 
-    monkeypatch.setattr(run_module, "_chunk", worked)
+    monkeypatch.setattr(blocks, "_chunk", worked)
 
 
 def go(neuron=None, stimulus=300.0, duration=10.0, **kwargs):

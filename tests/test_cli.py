@@ -16,7 +16,7 @@ from matplotlib.image import imread
 import lifjax
 from lifjax.cli import main
 from lifjax.cli.recording import read_recording
-from lifjax.simulate import run as run_module
+from lifjax.simulate import blocks
 
 SMALL = ["--neurons", "20", "--duration", "200", "--quiet"]
 SHARED = pathlib.Path(__file__).parents[2] / "shared" / "data" / "cell_B6"
@@ -225,7 +225,7 @@ def test_a_folder_that_holds_something_else_is_never_overwritten(capsys):
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_run(capsys, monkeypatch):
-    monkeypatch.setattr(run_module, "_chunk", lambda *a, **k: pytest.fail("the run began"))
+    monkeypatch.setattr(blocks, "_chunk", lambda *a, **k: pytest.fail("the run began"))
     pathlib.Path("file").write_text("x")
     assert main(["run", *SMALL, "--out", "file/here"]) == 2
     assert main(["run", *SMALL, "--out", "/proc/here"]) == 2

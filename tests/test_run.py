@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 import lifjax
 from lifjax import backend
 from lifjax.record import unpack
-from lifjax.simulate import core
-from lifjax.simulate import run as run_module
+from lifjax.simulate import blocks, core
 
 NOISY = (
     lifjax.white_noise(200.0, 5.0)
@@ -63,13 +62,54 @@ def test_any_cut_in_time_leaves_spikes_V_current_and_final_state_as_they_are(who
     assert_same_end(parts[-1], whole)
 
 
+def lay(monkeypatch, *args):
+    monkeypatch.setattr(blocks, "layout", lambda neurons, recorded: backend.Layout(*args))
+
+
 @pytest.mark.parametrize("chunk", [32, 64, 1024])
-def test_chunks_of_any_length_give_the_same_run(whole, chunk, monkeypatch):
-    monkeypatch.setattr(run_module, "chunk_steps", lambda neurons, recorded: chunk)
+@pytest.mark.parametrize(("block", "begins"), [(7, (0,)), (3, (0, 3, 4)), (4, (0, 3)), (1, (0, 1, 2, 3, 4, 5, 6))])
+def test_blocks_and_chunks_of_any_size_give_the_same_run(whole, chunk, block, begins, monkeypatch):
+    lay(monkeypatch, block, begins, chunk)
     again = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, record=("V", "spikes", "current"))
     for name in ("V", "spikes", "current", "spike_count"):
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
     assert_same_end(again, whole)
+
+
+def test_blocks_keep_subsets_strides_shapes_and_parameters_of_each_neuron(monkeypatch):
+    rng = np.random.default_rng(1)
+    neuron = lifjax.LIF(
+        tau_m=rng.uniform(5, 20, (5, 1)), V_th=rng.uniform(-60, -50, 4), t_ref=rng.uniform(0, 3, (5, 4))
+    )
+    stimulus = (
+        NOISY + lifjax.samples(rng.normal(0, 100, (1000, 5, 1))) + lifjax.steps(rng.normal(0, 50, (2, 4)), [0.0, 9.0])
+    )
+    kwargs = {"neurons": [19, 0, 7, 7, 12], "every": 3, "record": ("V", "current", "spikes"), "seed": 9}
+    one = lifjax.simulate(neuron, stimulus, 100.0, **kwargs)
+    lay(monkeypatch, 6, (0, 6, 12, 14), 64)
+    cut = lifjax.simulate(neuron, stimulus, 100.0, **kwargs)
+    for name in ("V", "current", "spikes", "spike_count"):
+        np.testing.assert_array_equal(getattr(cut, name), getattr(one, name))
+    assert_same_end(cut, one)
+
+
+@pytest.mark.parametrize("x64", [False, True])
+def test_threads_over_blocks_give_the_run_of_one_block_in_both_precisions(x64, monkeypatch):
+    with jax.enable_x64(x64):
+        several = lifjax.simulate(lifjax.LIF(), NOISY, 20.0, seed=3, population=10_007, neurons=[3, 10_006])
+        assert len(backend.layout(10_007, 0).begins) > 1
+        lay(monkeypatch, 10_007, (0,), 256)
+        one = lifjax.simulate(lifjax.LIF(), NOISY, 20.0, seed=3, population=10_007, neurons=[3, 10_006])
+    assert one.V.dtype == (np.float64 if x64 else np.float32)
+    np.testing.assert_array_equal(several.V, one.V)
+    np.testing.assert_array_equal(several.words, one.words)
+    assert_same_end(several, one)
+
+
+def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
+    monkeypatch.setattr(blocks, "_chunk", lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        lifjax.simulate(lifjax.LIF(), 300.0, 1.0, population=10_000)
 
 
 @pytest.mark.parametrize("more", [8, 100, 5000])
@@ -157,10 +197,10 @@ def test_a_run_of_another_length_seed_current_or_parameter_compiles_nothing():
 
     go(900.0, 0, 200.0, 10.0)
     go(100.0, 0, 200.0, 10.0)
-    before = run_module._chunk._cache_size(), core._begin._cache_size()
+    before = blocks._chunk._cache_size(), core._begin._cache_size()
     for changed in ((55.5, 0, 200.0, 10.0), (100.0, 9, 200.0, 10.0), (100.0, 0, 250.0, 10.0), (1234.5, 0, 200.0, 12.0)):
         go(*changed)
-    assert (run_module._chunk._cache_size(), core._begin._cache_size()) == before
+    assert (blocks._chunk._cache_size(), core._begin._cache_size()) == before
 
 
 def test_the_users_own_state_survives_a_run_that_goes_on_from_it():
@@ -191,8 +231,8 @@ def test_free_memory_is_known_here():
 
 @pytest.mark.parametrize("progress", [False, True])
 def test_ctrl_c_hands_back_what_was_done_and_the_run_can_go_on(monkeypatch, progress, capsys):
-    monkeypatch.setattr(run_module, "chunk_steps", lambda neurons, recorded: 32)
-    chunk, calls = run_module._chunk, []
+    lay(monkeypatch, 7, (0,), 32)
+    chunk, calls = blocks._chunk, []
 
     def interrupted(*args, **kwargs):
         calls.append(0)
@@ -200,7 +240,7 @@ def test_ctrl_c_hands_back_what_was_done_and_the_run_can_go_on(monkeypatch, prog
             os.kill(os.getpid(), signal.SIGINT)
         return chunk(*args, **kwargs)
 
-    monkeypatch.setattr(run_module, "_chunk", interrupted)
+    monkeypatch.setattr(blocks, "_chunk", interrupted)
     with pytest.warns(UserWarning, match="stopped after 96 of 1000 steps"):
         run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, progress=progress)
     monkeypatch.undo()

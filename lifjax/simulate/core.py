@@ -166,17 +166,26 @@ def _structure(tree: Any) -> Any:
     return jax.tree.structure(tree)
 
 
-def _spread(plan: Plan) -> tuple[Any, tuple[Prepared, ...], Lanes, list[noise.Key]]:
-    """The plan's numbers laid out flat: a scalar stays a scalar, anything else has one value a neuron."""
+def _spread(
+    plan: Plan, block: int | None = None, begin: Array | int = 0
+) -> tuple[Any, tuple[Prepared, ...], Lanes, list[noise.Key]]:
+    """The plan's numbers laid out flat: a scalar stays a scalar, anything else has one value a neuron.
+
+    Of a block, those of so many neurons from neuron ``begin`` on.
+    """
     size = math.prod(plan.shape)
+    width = size if block is None else block
 
     def spread(x: Array) -> Array:
-        return x if x.ndim == 0 else jnp.broadcast_to(x, plan.shape).reshape(-1)
+        if x.ndim == 0:
+            return x
+        flat = jnp.broadcast_to(x, plan.shape).reshape(-1)
+        return flat if width == size else lax.dynamic_slice(flat, (begin,), (width,))
 
     def constant(field: dataclasses.Field[Any]) -> Array:
         x = spread(jnp.asarray(getattr(plan.constants, field.name)))
         # Behind the barrier XLA does not see that all values are one.
-        return lax.optimization_barrier(jnp.broadcast_to(x, size)) if field.metadata.get("per_neuron") else x
+        return lax.optimization_barrier(jnp.broadcast_to(x, width)) if field.metadata.get("per_neuron") else x
 
     fields = dataclasses.fields(plan.constants)
     constants = dataclasses.replace(plan.constants, **{field.name: constant(field) for field in fields})
@@ -185,7 +194,8 @@ def _spread(plan: Plan) -> tuple[Any, tuple[Prepared, ...], Lanes, list[noise.Ke
         for kind, c in zip(plan.kinds, plan.drives, strict=True)
     )
     keys = [noise.key(plan.seed, stream) for stream in range(len(drives))]
-    return constants, drives, Lanes(jnp.arange(size, dtype=jnp.uint32), spread), keys
+    index = jnp.asarray(begin, jnp.uint32) + jnp.arange(width, dtype=jnp.uint32)
+    return constants, drives, Lanes(index, spread), keys
 
 
 def scan(
@@ -199,13 +209,16 @@ def scan(
     stop: Array | None = None,
     select: Array | None = None,
     pack: bool = False,
+    block: int | None = None,
+    begin: Array | int = 0,
 ) -> tuple[Any, Array, dict[str, Array]]:
     """The scan: the flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons).
 
     From step ``stop`` on nothing changes any more. ``select`` picks neurons for V and current. ``pack`` gives the
-    spikes as bits of words, for which steps must be a multiple of a word.
+    spikes as bits of words, for which steps must be a multiple of a word. Of a ``block``, carry, counts and records are
+    those of so many neurons from neuron ``begin`` on.
     """
-    constants, drives, lanes, keys = _spread(plan)
+    constants, drives, lanes, keys = _spread(plan, block, begin)
     lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, constants)
     V = jax.ShapeDtypeStruct(lanes.index.shape, jnp.result_type(float))
     answer = jax.eval_shape(spike, V, V, V).dtype
