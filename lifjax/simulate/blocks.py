@@ -15,7 +15,7 @@ from jax import Array
 
 from lifjax.backend import COMPILER_OPTIONS, layout, on_every_core
 from lifjax.record import WORD, sampled_steps
-from lifjax.simulate.core import Plan, scan
+from lifjax.simulate.core import Plan, scan_words, stepper
 from lifjax.surrogate import threshold
 
 
@@ -74,8 +74,8 @@ class Block:
             else:
                 self.record = buffers.record & {"spikes"}
 
-    def advance(self, done: int, now: int, end: int, steps: int) -> None:
-        """Run a chunk of ``steps`` steps, of which the first ``now`` count, and keep what it records."""
+    def advance(self, done: int, now: int, capacity: int) -> None:
+        """Run ``now`` steps after the first ``done``, and keep what they record, at most ``capacity`` words."""
         buffers = self.buffers
         first = buffers.first + done
         self.carry, self.count, out = _chunk(
@@ -83,14 +83,13 @@ class Block:
             self.carry,
             self.count,
             np.int32(first),
-            np.int32(end),
+            np.int32(first + now),
             np.int32(self.begin),
             self.select,
-            steps=steps,
+            capacity=capacity,
             block=self.size,
             record=self.record,
             every=buffers.every,
-            whole=now == steps,
         )
         if buffers.words is not None:
             written = slice(done // WORD, -(-(done + now) // WORD))
@@ -104,9 +103,7 @@ class Block:
         self.count.block_until_ready()
 
 
-def run_blocks(
-    plan: Plan, carry: Any, first: int, steps: int, buffers: Buffers, progress: bool
-) -> tuple[Any, np.ndarray, int]:
+def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: bool) -> tuple[Any, np.ndarray, int]:
     """Run all blocks chunk by chunk, filling the buffers.
 
     Returns:
@@ -121,7 +118,7 @@ def run_blocks(
     with _Bar(steps, progress) as moved, _Stop() as stop:
         while done < steps and not stop.asked:
             now = min(lay.steps, steps - done)
-            on_every_core(partial(Block.advance, done=done, now=now, end=first + steps, steps=lay.steps), blocks)
+            on_every_core(partial(Block.advance, done=done, now=now, capacity=lay.steps // WORD), blocks)
             done += now
             moved(now)
     if done < steps:
@@ -143,47 +140,32 @@ def run_blocks(
 
 @partial(
     jax.jit,
-    static_argnames=("steps", "block", "record", "every", "whole"),
-    donate_argnames=("carry", "total"),
+    static_argnames=("capacity", "block", "record", "every"),
+    donate_argnames=("carry", "count"),
     compiler_options=COMPILER_OPTIONS,
 )
 def _chunk(
     plan: Plan,
     carry: Any,
-    total: Array,
+    count: Array,
     first: Array,
     stop: Array,
     begin: Array,
     select: Array | None,
     *,
-    steps: int,
+    capacity: int,
     block: int,
     record: frozenset[str],
     every: int,
-    whole: bool,
 ) -> tuple[Any, Array, dict[str, Array]]:
-    """One chunk of a block: packed spikes, and V and current at the multiples of ``every``.
-
-    The last row may be past the end of the chunk, and all from step ``stop`` on stands still.
-    """
-    carry, count, out = scan(
-        plan,
-        carry,
-        first,
-        steps=steps,
-        spike=threshold,
-        record=record,
-        stop=None if whole else stop,
-        select=select,
-        pack=True,
-        block=block,
-        begin=begin,
-    )
-    rows = -first % every + every * jnp.arange(-(-steps // every), dtype=jnp.int32)
+    """A block from step ``first`` to before step ``stop``: packed spikes; V and current at multiples of ``every``."""
+    step, _ = stepper(plan, threshold, record, select, block, begin)
+    (*end, count), out = scan_words(step, (*carry, count), first, stop, capacity)
+    rows = -first % every + every * jnp.arange(-(-capacity * WORD // every), dtype=jnp.int32)
     kept = {
         name: x if name == "spikes" or every == 1 else jnp.take(x, rows, axis=0, mode="clip") for name, x in out.items()
     }
-    return carry, total + count, kept
+    return tuple(end), count, kept
 
 
 class _Stop:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import numbers
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -198,25 +198,20 @@ def _spread(
     return constants, drives, Lanes(index, spread), keys
 
 
-def scan(
+def stepper(
     plan: Plan,
-    carry: Any,
-    first: ArrayLike,
-    *,
-    steps: int,
     spike: Spike,
     record: frozenset[str],
-    stop: Array | None = None,
     select: Array | None = None,
-    pack: bool = False,
     block: int | None = None,
     begin: Array | int = 0,
-) -> tuple[Any, Array, dict[str, Array]]:
-    """The scan: the flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons).
+) -> tuple[Callable[..., tuple[Any, dict[str, Array]]], Array]:
+    """One step of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on.
 
-    From step ``stop`` on nothing changes any more. ``select`` picks neurons for V and current. ``pack`` gives the
-    spikes as bits of words, for which steps must be a multiple of a word. Of a ``block``, carry, counts and records are
-    those of so many neurons from neuron ``begin`` on.
+    Returns:
+        ``step(carry, k, stop=None)``, which gives the next carry (state of the neurons, of the stimuli, spike counts)
+        and what is recorded, and from step ``stop`` on leaves the carry as it is and shows no spikes; and the spike
+        counts to start from. ``select`` picks neurons for V and current.
     """
     constants, drives, lanes, keys = _spread(plan, block, begin)
     lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, constants)
@@ -224,7 +219,7 @@ def scan(
     answer = jax.eval_shape(spike, V, V, V).dtype
     count_dtype = jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer
 
-    def step(carry: Any, k: Array) -> tuple[Any, dict[str, Array]]:
+    def step(carry: Any, k: Array, stop: Array | None = None) -> tuple[Any, dict[str, Array]]:
         neurons, carried, count = carry
         driven = [
             kind.current(c, s[kind.__name__], k, key, lanes)
@@ -236,36 +231,70 @@ def scan(
         after, shown = jax.vmap(one, in_axes=axes)(constants, neurons, current)
         drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
         new = (after, drawn, count + shown.spikes.astype(count_dtype))
-        shows = {"spikes": shown.spikes}
+        shows = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape)}
+        shows = {name: x if select is None else x[select] for name, x in shows.items()} | {"spikes": shown.spikes}
         if stop is not None:
             new = jax.tree.map(lambda n, old: jnp.where(k < stop, n, old), new, carry)
             shows["spikes"] = shown.spikes & (k < stop)
-        picked = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape)}
-        shows |= {name: x if select is None else x[select] for name, x in picked.items()}
         return new, {name: shows[name] for name in record}
 
-    def word(carry: Any, k0: Array) -> tuple[Any, dict[str, Array]]:
-        def bit(carry: Any, b: Array) -> tuple[Any, dict[str, Array]]:
-            inner, bits = carry
-            inner, shows = step(inner, k0 + b)
-            bits |= shows.pop("spikes").astype(jnp.uint32) << b.astype(jnp.uint32)
-            return (inner, bits), shows
+    return step, jnp.zeros(lanes.index.shape, count_dtype)
 
-        blank = jnp.zeros(lanes.index.shape, jnp.uint32)
-        (carry, bits), shows = lax.scan(bit, (carry, blank), jnp.arange(WORD, dtype=jnp.int32))
-        return carry, {"spikes": bits, **shows}
 
-    start = (*carry, jnp.zeros(lanes.index.shape, count_dtype))
+@partial(jax.jit, static_argnames=("steps", "spike", "record"))
+def _integrate(
+    plan: Plan, carry: Any, first: ArrayLike, *, steps: int, spike: Spike, record: frozenset[str]
+) -> tuple[Any, Array, dict[str, Array]]:
+    """The flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons)."""
+    step, none = stepper(plan, spike, record)
     k = jnp.asarray(first, jnp.int32) + jnp.arange(steps, dtype=jnp.int32)
-    if pack and "spikes" in record:
-        (*end, count), out = lax.scan(word, start, k[::WORD])
-        out = {name: x if name == "spikes" else x.reshape(steps, -1) for name, x in out.items()}
-    else:
-        (*end, count), out = lax.scan(step, start, k)
+    (*end, count), out = lax.scan(step, (*carry, none), k)
     return tuple(end), count, out
 
 
-_integrate = jax.jit(scan, static_argnames=("steps", "spike", "record"))
+def scan_words(
+    step: Callable[..., tuple[Any, dict[str, Array]]], carry: Any, first: Array, stop: Array, capacity: int
+) -> tuple[Any, dict[str, Array]]:
+    """The scan from step ``first`` to before step ``stop``, in words of steps whose spikes are bits.
+
+    How many steps there are is no part of what is compiled, only that their records fit: at most ``capacity`` words.
+
+    Returns:
+        The carry, and what was recorded: spikes (words, neurons) uint32, V and current (time, neurons); V and current
+        beyond ``stop`` are meaningless.
+    """
+
+    def word(carry: Any, k0: Array, stop: Array | None = None) -> tuple[Any, dict[str, Array]]:
+        def bit(carry: Any, b: Array) -> tuple[Any, dict[str, Array]]:
+            inner, bits = carry
+            inner, shows = step(inner, k0 + b, stop)
+            if "spikes" in shows:
+                bits |= shows.pop("spikes").astype(jnp.uint32) << b.astype(jnp.uint32)
+            return (inner, bits), shows
+
+        blank = jnp.zeros(carry[-1].shape, jnp.uint32)
+        (carry, bits), shows = lax.scan(bit, (carry, blank), jnp.arange(WORD, dtype=jnp.int32))
+        return carry, {"spikes": bits, **shows}
+
+    def put(out: dict[str, Array], i: Array, rows: dict[str, Array]) -> dict[str, Array]:
+        return {name: lax.dynamic_update_index_in_dim(x, rows[name], i, 0) for name, x in out.items()}
+
+    def whole(i: Array, both: tuple[Any, dict[str, Array]]) -> tuple[Any, dict[str, Array]]:
+        carry, rows = word(both[0], first + i * WORD)
+        return carry, put(both[1], i, rows)
+
+    record = jax.eval_shape(step, carry, first)[1]
+    told = jax.eval_shape(word, carry, first)[1]
+    out = {name: jnp.zeros((capacity, *told[name].shape), told[name].dtype) for name in record}
+    words = (stop - first) // WORD
+    carry, out = lax.fori_loop(0, words, whole, (carry, out))
+    rest = first + words * WORD
+    empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), told)
+    carry, rows = lax.cond(rest < stop, lambda c: word(c, rest, stop), lambda c: (c, empty), carry)
+    # With no rest, nothing may be written: the row it would go to, past the last, is the last.
+    kept = {name: jnp.where(rest < stop, rows[name], x[jnp.minimum(words, capacity - 1)]) for name, x in out.items()}
+    out = put(out, jnp.minimum(words, capacity - 1), kept)
+    return carry, {name: x if name == "spikes" else x.reshape(-1, x.shape[-1]) for name, x in out.items()}
 
 
 def unflatten(carry: Any, shape: tuple[int, ...], step: Any) -> State:

@@ -104,7 +104,7 @@ def run_steps(
     plan, carry, begin = make_ready(neuron, terms(stimulus), steps, dt, seed, state, integrator, population)
     first = int(begin)
     buffers = Buffers(plan.shape, first, steps, record, every, select)
-    carry, count, done = run_blocks(plan, carry, first, steps, buffers, progress)
+    carry, count, done = run_blocks(plan, carry, steps, buffers, progress)
     return Run(
         neuron=neuron,
         stimulus=stimulus,
