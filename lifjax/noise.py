@@ -80,7 +80,7 @@ def key(seed: ArrayLike, stream: int = 0, purpose: int = 0) -> Key:
     """A key for one source of noise.
 
     Args:
-        seed: an integer from 0 to 2**64 - 1, or its two ``words`` (which may be traced).
+        seed: an integer from 0 to 2**64 - 1, or its two ``words``, which may be traced, or a traced one below 2**32.
         stream: which source, so that two sources in one run are independent.
         purpose: 0 for the deviates of the steps, 1 for those of the initial state.
 
@@ -92,8 +92,9 @@ def key(seed: ArrayLike, stream: int = 0, purpose: int = 0) -> Key:
         >>> [int(word) for word in noise.key(0)] == [int(word) for word in noise.key(0, stream=1)]
         False
     """
-    pair = jnp.asarray(words(seed) if isinstance(seed, int) else seed, jnp.uint32)
-    return threefry((pair[0], pair[1]), (jnp.uint32(stream), jnp.uint32(purpose)))
+    pair = jnp.asarray(words(seed) if isinstance(seed, int) else seed).astype(jnp.uint32)
+    low, high = (pair, jnp.uint32(0)) if pair.ndim == 0 else (pair[0], pair[1])
+    return threefry((low, high), (jnp.uint32(stream), jnp.uint32(purpose)))
 
 
 def bits(key: Key, neuron: ArrayLike, step: ArrayLike) -> Array:

@@ -5,6 +5,7 @@ the bool raster are made from it on demand.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,11 +32,15 @@ class State:
     step: absolute steps since time 0.
     neuron: the state of the neurons, each leaf of the population's shape.
     stimulus: what each stimulus carries, in order.
+    dt: the grid step that steps are counted in [ms].
+    seed: the two words of the seed, with which the noise goes on.
     """
 
     step: Array | int
     neuron: Any
     stimulus: tuple[Any, ...] = ()
+    dt: Any = None
+    seed: Any = None
 
 
 @pytree
@@ -64,6 +69,7 @@ class Run:
     spike_count: spikes of each neuron, (*population,).
     state: pass it as ``state=`` to go on.
     every, neurons: the stride and the subset of V and current.
+    stopped: whether Ctrl-C ended it early.
     """
 
     neuron: Neuron
@@ -80,6 +86,7 @@ class Run:
     steps: int = _static()
     shape: tuple[int, ...] = _static()
     every: int = _static()
+    stopped: bool = _static()
 
     def __repr__(self) -> str:
         kept = [*self.traces, *(["spikes"] if self.words is not None else [])]
@@ -161,6 +168,25 @@ class Run:
         from lifjax import plot  # only here, so that importing lifjax does not import matplotlib
 
         return plot.run(self)
+
+
+def chosen(record: str | Iterable[str]) -> frozenset[str]:
+    """What to record, as a set of names.
+
+    Raises:
+        TypeError, ValueError: it is no name or several of them.
+
+    Example:
+        >>> chosen("V")
+        frozenset({'V'})
+    """
+    if not isinstance(record, Iterable):
+        raise TypeError(f"record = {record!r} is no name; give a tuple of {', '.join(map(repr, RECORDABLE))}, or ()")
+    names = (record,) if isinstance(record, str) else tuple(record)
+    for name in names:
+        if name not in RECORDABLE:
+            raise ValueError(f"record: {name!r} is unknown; choose from {', '.join(map(repr, RECORDABLE))}")
+    return frozenset(names)
 
 
 def sampled_steps(first: int, steps: int, every: int) -> np.ndarray:

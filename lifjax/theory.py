@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from lifjax.neurons import LIF, Grid
-from lifjax.neurons.base import Values
+from lifjax.neurons.base import Parameter, Values
+from lifjax.neurons.check import check_fields, check_order, check_value
 
 _PANELS, _NODES = 48, 24
 
@@ -46,7 +47,9 @@ def firing_rate(neuron: LIF, current: Values, dt: float | None = None) -> np.nda
         array([  0.  ,  77.01, 111.96])
     """
     p = _numbers(neuron)
-    goal = p["E_L"] + np.asarray(current, np.float64) / p["g_L"]
+    goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]
+    if dt is not None:
+        check_value("dt", dt, Parameter("ms", "grid step", above=0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         rise = p["tau_m"] * np.log((goal - p["V_reset"]) / (goal - p["V_th"]))
     wait = p["t_ref"]
@@ -125,8 +128,8 @@ def free_membrane(neuron: LIF, mean: Values, sigma: Values, tau: Values = 0.0) -
         -65.0 3.54
     """
     p = _numbers(neuron)
-    shapes = [np.asarray(x, np.float64) for x in (mean, sigma, tau)]
-    current, size, time = np.broadcast_arrays(*shapes, p["V_th"])[:3]
+    given = _given("mean", mean, "pA"), _given("sigma", sigma, "pA", least=0.0), _given("tau", tau, "ms", least=0.0)
+    current, size, time = np.broadcast_arrays(*given, p["V_th"])[:3]
     share = np.where(time > 0, time / (time + p["tau_m"]), 500 / p["tau_m"])
     return p["E_L"] + current / p["g_L"], np.asarray(size / p["g_L"] * np.sqrt(share))
 
@@ -155,14 +158,22 @@ def sinusoidal_response(
         -75 8.47 -0.56
     """
     p = _numbers(neuron)
-    omega = 2 * np.pi * np.asarray(frequency, np.float64) * p["tau_m"] / 1000
-    mean = p["E_L"] + np.asarray(offset, np.float64) / p["g_L"]
-    size = np.asarray(amplitude, np.float64) / p["g_L"] / np.sqrt(1 + omega**2)
-    return mean, size, np.asarray(phase, np.float64) - np.arctan(omega)
+    omega = 2 * np.pi * _given("frequency", frequency, "Hz", least=0.0) * p["tau_m"] / 1000
+    mean = p["E_L"] + _given("offset", offset, "pA") / p["g_L"]
+    size = _given("amplitude", amplitude, "pA") / p["g_L"] / np.sqrt(1 + omega**2)
+    return mean, size, _given("phase", phase, "rad") - np.arctan(omega)
+
+
+def _given(name: str, value: Values, unit: str, least: float | None = None) -> np.ndarray:
+    return np.asarray(check_value(name, value, Parameter(unit, name, least=least)), np.float64)
 
 
 def _numbers(neuron: LIF) -> dict[str, np.ndarray]:
-    """The parameters in float64, all of the population's shape."""
+    """The parameters in float64, all of the population's shape, once they are known to make sense."""
+    if not isinstance(neuron, LIF):
+        raise TypeError(f"neuron is a {type(neuron).__name__}; the closed forms are those of lifjax.LIF")
+    check_fields(neuron)
+    check_order(neuron, "V_reset", "V_th")
     names = ("V_th", "V_reset", "E_L", "tau_m", "g_L", "t_ref")
     values = np.broadcast_arrays(*(np.asarray(getattr(neuron, name), np.float64) for name in names))
     return dict(zip(names, values, strict=True))

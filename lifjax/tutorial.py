@@ -5,7 +5,7 @@ Neuromatch Academy, Computational Neuroscience, "Biological Neuron Models", tuto
 equal those of the tutorial's Python loop bit for bit; numbers below 2.2e-308 in size count as 0.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,9 +14,6 @@ from jax.typing import ArrayLike
 from lifjax.neurons import LIF
 from lifjax.simulate.run import run_steps
 from lifjax.stimulus import samples
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["default_pars", "my_GWN", "my_hists", "plot_GWN", "plot_volt_trace", "run_LIF"]
 
@@ -115,64 +112,52 @@ def my_GWN(pars: Pars, mu: float, sig: float, myseed: int | bool = False) -> np.
     return np.asarray(mu + sig * draw.randn(pars["range_t"].size) / np.sqrt(pars["dt"] / 1000.0))
 
 
-def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> "Figure":
+def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> None:
     """Draw the membrane potential, its threshold, and spikes as strokes above it.
 
     Args:
         pars: parameters, from `default_pars`.
         v: membrane potential [mV].
         sp: spike times [ms].
-
-    Returns:
-        The figure.
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
     v = np.array(v, np.float64)
     v[(np.asarray(sp) / pars["dt"]).round().astype(int) - 1] += 20  # the last sample before each reset
-    figure, ax = plt.subplots(layout="constrained")
+    _, ax = plt.subplots(layout="constrained")
     ax.plot(pars["range_t"], v)
     ax.axhline(pars["V_th"], color="black", linestyle="--", label="threshold V_th")
     ax.set(xlabel="time (ms)", ylabel="membrane potential (mV)", ylim=(-80, -40))
     ax.legend(loc="upper right")
-    return figure
 
 
-def plot_GWN(pars: Pars, I_GWN: np.ndarray) -> "Figure":
+def plot_GWN(pars: Pars, I_GWN: np.ndarray) -> None:
     """Draw a noisy current.
 
     Args:
         pars: parameters, from `default_pars`.
         I_GWN: current [pA].
-
-    Returns:
-        The figure.
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
-    figure, ax = plt.subplots(layout="constrained")
+    _, ax = plt.subplots(layout="constrained")
     ax.plot(pars["range_t"], I_GWN)
     ax.set(xlabel="time (ms)", ylabel="current (pA)")
-    return figure
 
 
-def my_hists(isi1: np.ndarray, isi2: np.ndarray, cv1: float, cv2: float, sigma1: float, sigma2: float) -> "Figure":
+def my_hists(isi1: np.ndarray, isi2: np.ndarray, cv1: float, cv2: float, sigma1: float, sigma2: float) -> None:
     """Draw two histograms of interspike intervals side by side.
 
     Args:
         isi1, isi2: interspike intervals [ms].
         cv1, cv2: their coefficients of variation.
         sigma1, sigma2: the noise amplitudes they came from [pA sqrt(s)].
-
-    Returns:
-        The figure.
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
+    _, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
     edges = np.linspace(10, 30, 20)
     for ax, intervals, cv, sigma in zip(axes, (isi1, isi2), (cv1, cv2), (sigma1, sigma2), strict=True):
         ax.hist(intervals, bins=edges, color="C0", alpha=0.7)
         ax.set(xlabel="interspike interval (ms)", title=f"sigma = {sigma:g}, CV = {cv:.3f}")
     axes[0].set_ylabel("count")
-    return figure

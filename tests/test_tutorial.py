@@ -134,12 +134,12 @@ def test_my_GWN_gives_the_numbers_of_the_legacy_generator_and_leaves_the_global_
 def test_the_plotting_helpers_draw_what_they_are_given():
     pars = tutorial.default_pars()
     v, spikes = tutorial.run_LIF(pars, 300.0)
-    figure = tutorial.plot_volt_trace(pars, v, spikes)
-    line = figure.axes[0].lines[0].get_ydata()
+    tutorial.plot_volt_trace(pars, v, spikes)
+    line = plt.gca().lines[0].get_ydata()
     assert (line > pars["V_th"]).sum() == spikes.size
     assert v.max() < pars["V_th"] + 1  # a copy was drawn
-    figure = tutorial.plot_GWN(pars, tutorial.my_GWN(pars, 200.0, 5.0, 1))
-    assert "pA" in figure.axes[0].get_ylabel()
-    figure = tutorial.my_hists(np.diff(spikes), np.diff(spikes), 0.0, 0.0, 1.0, 5.0)
-    assert "sigma = 1" in figure.axes[0].get_title()
+    tutorial.plot_GWN(pars, tutorial.my_GWN(pars, 200.0, 5.0, 1))
+    assert "pA" in plt.gca().get_ylabel()
+    tutorial.my_hists(np.diff(spikes), np.diff(spikes), 0.0, 0.0, 1.0, 5.0)
+    assert "sigma = 1" in plt.gcf().axes[0].get_title()
     plt.close("all")

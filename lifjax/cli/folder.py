@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 SUMMARY = "summary.json"
+WRITTEN = {SUMMARY, "settings.toml", "spikes.npz", "run.png", "isi.png", "voltage.png", "fi.csv", "fi.png"}
 
 
 class Folder:
@@ -26,13 +27,13 @@ class Folder:
     """
 
     def __init__(self, out: Path | None, default: str, force: bool) -> None:
+        self.force = force
         self.path = (_free(default) if out is None else out).absolute()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
-            if not (self.path / SUMMARY).is_file():
-                raise ValueError(
-                    f"--out {self.path} is there already and holds no run of lifjax; choose another folder"
-                )
+            foreign = self._foreign()
+            if foreign:
+                raise ValueError(f"--out {self.path} is there already and holds {foreign}; choose another folder")
             if not force:
                 raise ValueError(
                     f"--out {self.path} already holds a run; choose another folder, or --force to replace it"
@@ -51,13 +52,26 @@ class Folder:
         mask = os.umask(0)
         os.umask(mask)
         self.draft.chmod(0o777 & ~mask)  # mkdtemp opens it to its owner alone
-        if self.path.exists():
+        if self.path.exists() and self.force and not self._foreign():
             old = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
             self.path.rename(old / "old")
             self.draft.rename(self.path)
             shutil.rmtree(old, ignore_errors=True)
-        else:
-            self.draft.rename(self.path)
+            return
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            self.path = _free(str(self.path))  # another run took the name meanwhile
+        self.draft.rename(self.path)
+
+    def _foreign(self) -> str:
+        """What in the folder is not lifjax's, or ''."""
+        try:
+            lifjaxs = "lifjax" in json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))["versions"]
+        except (OSError, ValueError, KeyError, TypeError):
+            lifjaxs = False
+        if not lifjaxs:
+            return "no run of lifjax"
+        others = sorted(file.name for file in self.path.iterdir() if file.name not in WRITTEN)
+        return f"other files too, such as {others[0]}" if others else ""
 
 
 def _free(name: str) -> Path:

@@ -1,6 +1,7 @@
 """``lifjax run``: simulate a population, say what it did, and write a folder."""
 
 import argparse
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -78,6 +79,7 @@ def work(given: Namespace) -> int:
     settings = read(given, KNOWN)
     recorded = None
     if settings["current"] is not None:
+        settings["current"] = str(Path(settings["current"]).absolute())
         recorded = read_recording(Path(settings["current"]))
         file = read(given, {name: (kind, None, told) for name, (kind, _, told) in KNOWN.items()})
         free = {"neurons": 1, "mean": 0.0, "sigma": 0.0, "duration": len(recorded.current) * recorded.dt}
@@ -107,18 +109,19 @@ def work(given: Namespace) -> int:
             progress=not given.quiet,
         )
         seconds = time.perf_counter() - begun
+        if run.stopped:
+            print("lifjax: stopping, writing what was done", file=sys.stderr)
         results = _results(run, seconds)
-        stopped = run.steps < round(settings["duration"] / settings["dt"])
-        write_summary(draft, "run", settings, {**results, "stopped early": stopped})
+        write_summary(draft, "run", settings, {**results, "stopped early": run.stopped})
         (draft / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
         times, which = run.events()
         np.savez_compressed(draft / "spikes.npz", time_ms=times, neuron=which.astype(np.uint32))
         _draw(draft, run, recorded)
     print_table(_table(run, results))
     print(f"written to {folder.path}")
-    if stopped:
+    if run.stopped:
         print(f"stopped early, after {run.duration:g} of {settings['duration']:g} ms")
-    return 130 if stopped else 0
+    return 130 if run.stopped else 0
 
 
 def _results(run: Run, seconds: float) -> dict[str, Any]:

@@ -110,6 +110,19 @@ def pytree(cls: type[T]) -> type[T]:
         2.0
     """
     made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
+    told = {
+        field.name: (field.metadata["parameter"], field.default)
+        for field in dataclasses.fields(made)  # type: ignore[arg-type] # it is one
+        if "parameter" in field.metadata
+    }
+    lines = [
+        f"    {name}: {rule.meaning} [{rule.unit}]" + ("" if default is dataclasses.MISSING else f", {default}")
+        for name, (rule, default) in told.items()
+    ]
+    if lines:  # what help() shows says it all, and it is written once
+        made.__doc__ = "\n".join(
+            [(made.__doc__ or "").rstrip(), "", "    Parameters:", *("    " + line for line in lines), ""]
+        )
     return jax.tree_util.register_dataclass(made)
 
 
@@ -149,6 +162,11 @@ class Grid:
     steps: int
     first: Any = 0
     integrator: str = "euler"
+
+    def __post_init__(self) -> None:
+        if self.integrator not in INTEGRATORS:
+            told = ", ".join(map(repr, INTEGRATORS))
+            raise ValueError(f"integrator = {self.integrator!r} is unknown; choose one of {told}")
 
     def number(self, value: Values) -> Any:
         """A value in the working dtype: float32, or float64 where JAX has x64 enabled."""

@@ -22,6 +22,8 @@ def concrete(name: str, value: Any) -> np.ndarray:
         )
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, int, float, list, tuple)) or isinstance(value, bool):
         raise TypeError(f"{name} = {value!r} is a {type(value).__name__}; give a number or an array of numbers")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill or leave out what is masked, and give a plain array")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -46,7 +48,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(
             f"{_first(name, array, ~np.isfinite(array), rule.unit)} is not finite; "
-            f"the {rule.meaning} must be a finite number, so replace missing values first"
+            f"the {rule.meaning} must be a finite number [{rule.unit}]"
         )
     if (large := np.abs(array) > LARGEST).any():
         raise ValueError(
@@ -76,7 +78,7 @@ def check_fields(owner: Any) -> None:
 def check_order(owner: Any, low: str, high: str) -> None:
     """Raise ValueError unless the parameter ``low`` is below the parameter ``high`` everywhere."""
     unit = parameters(owner)[low].unit
-    a, b = np.broadcast_arrays(getattr(owner, low), getattr(owner, high))
+    a, b = np.broadcast_arrays(np.asarray(getattr(owner, low)), np.asarray(getattr(owner, high)))
     if not (a < b).all():
         where = a >= b
         raise ValueError(

@@ -226,5 +226,5 @@ def rate_histogram(run: Run, ax: Axes | None = None) -> Axes:
     ax = drawing.axes(ax)
     drawing.bars(ax, rates, rates.min(), rates.max(), 1000 / run.duration, RATE)
     ax.set(xlabel="firing rate (Hz)", ylabel="neurons (%)")
-    ax.set_title(f"{rates.mean():.3g} ± {rates.std():.2g} Hz", loc="left", fontsize="medium")
+    ax.set_title(f"{rates.mean():.3g} ± {round(rates.std(), 6):.2g} Hz", loc="left", fontsize="medium")
     return ax

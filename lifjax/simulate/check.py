@@ -1,5 +1,6 @@
 """What a run is refused for: one clear error before any work."""
 
+import dataclasses
 import math
 import numbers
 from collections.abc import Iterable
@@ -7,27 +8,35 @@ from collections.abc import Iterable
 import jax
 import numpy as np
 
-from lifjax.neurons.base import INTEGRATORS, LAST_STEP, Grid, Neuron, Parameter, Values, parameters
+from lifjax.neurons.base import LAST_STEP, Grid, Neuron, Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_value
-from lifjax.record import RECORDABLE, State
+from lifjax.record import State, chosen
 from lifjax.simulate.core import population_shape
 from lifjax.stimulus.base import Stimulus, StimulusLike, terms
 
 MOST_NEURONS = 2**32  # the noise numbers neurons in 32 bits
 
 
-def check_run(
-    neuron: Neuron, stimulus: StimulusLike, duration: float, dt: float, seed: int, integrator: str, state: State | None
-) -> int:
-    """Refuse what makes no sense, one clear error before any work; the number of steps."""
+def check_model(neuron: Neuron) -> None:
+    """Raise unless it is a neuron."""
     if not all(hasattr(neuron, method) for method in ("constants", "start", "step")) or isinstance(neuron, type):
         raise TypeError(f"neuron = {neuron!r} is no neuron model; give one such as lifjax.LIF()")
+
+
+def check_run(
+    neuron: Neuron,
+    stimulus: StimulusLike,
+    duration: float,
+    dt: float,
+    integrator: str,
+    state: State | None,
+    population: tuple[int, ...],
+) -> tuple[int, tuple[int, ...]]:
+    """Refuse what makes no sense, one clear error before any work; the number of steps and the population's shape."""
+    check_model(neuron)
     check_scalar("dt", dt, Parameter("ms", "grid step", above=0.0))
     check_scalar("duration", duration, Parameter("ms", "duration of the run", above=0.0))
-    check_seed(seed)
-    if integrator not in INTEGRATORS:
-        raise ValueError(f"integrator = {integrator!r} is unknown; choose one of {', '.join(map(repr, INTEGRATORS))}")
-    first = check_state(state)
+    first = check_state(state, dt)
     if first + duration / dt > LAST_STEP // 2:
         raise ValueError(
             f"duration = {duration:g} ms is {duration / dt:.3g} steps of dt = {dt:g} ms, from step {first} on; at most "
@@ -38,8 +47,10 @@ def check_run(
     owners: tuple[Neuron | Stimulus, ...] = (neuron, *terms(stimulus))
     for owner in owners:
         check_fields(owner)
+    shape = check_shape(neuron, stimulus, state, population)
+    for owner in owners:
         owner.check(grid)
-    return steps
+    return steps, shape
 
 
 def check_scalar(name: str, value: float, rule: Parameter) -> None:
@@ -48,31 +59,46 @@ def check_scalar(name: str, value: float, rule: Parameter) -> None:
         raise ValueError(f"{name} has shape {np.shape(value)}; the {rule.meaning} is one number [{rule.unit}]")
 
 
-def check_seed(seed: int) -> None:
-    """Raise unless the seed is a whole number from 0 to 2**64 - 1."""
+def check_seed(seed: int | None, state: State | None = None) -> int:
+    """The seed, or that of the state, or 0; raise unless it is a whole number from 0 to 2**64 - 1."""
+    if seed is None:
+        low, high = (0, 0) if state is None or getattr(state, "seed", None) is None else map(int, state.seed)
+        return low | high << 32
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
         raise TypeError(f"seed = {seed!r} is a {type(seed).__name__}; give a whole number from 0 to 2**64 - 1")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed = {seed} is out of range; give a whole number from 0 to 2**64 - 1")
+    return int(seed)
 
 
-def check_state(state: State | None) -> int:
-    """Raise unless the state is one that a run handed back; the step it stands at."""
+def check_state(state: State | None, dt: float) -> int:
+    """Raise unless the state is one that a run with this grid step handed back; the step it stands at."""
     if state is None:
         return 0
-    if not isinstance(state, State):
+    if not isinstance(state, State) or not dataclasses.is_dataclass(state.neuron):
         raise TypeError(f"state is a {type(state).__name__}; give the state of an earlier run, run.state")
     check_fields(state.neuron)
+    if state.dt is not None and not math.isclose(float(state.dt), dt, rel_tol=1e-6):
+        raise ValueError(
+            f"dt = {dt} ms, but the state was reached with {float(state.dt):g} ms and counts its steps; use that"
+        )
+    if int(state.step) < 0:
+        raise ValueError(f"state: step = {int(state.step)} must be at least 0")
     return int(state.step)
 
 
+def check_population(population: int | tuple[int, ...]) -> tuple[int, ...]:
+    """A population's shape as a tuple of whole numbers above 0; raise where it is none."""
+    sizes = population if isinstance(population, tuple | list) else (population,)
+    if not all(isinstance(n, numbers.Integral) and not isinstance(n, bool) and n > 0 for n in sizes) or len(sizes) > 16:
+        raise ValueError(f"population = {population!r} is no shape; give a whole number above 0, or a tuple of them")
+    return tuple(int(n) for n in sizes)
+
+
 def check_shape(
-    neuron: Neuron, stimulus: StimulusLike, state: State | None, population: int | tuple[int, ...]
+    neuron: Neuron, stimulus: StimulusLike, state: State | None, population: tuple[int, ...]
 ) -> tuple[int, ...]:
     """The population's shape; raise where shapes do not broadcast to one."""
-    sizes = (population,) if isinstance(population, numbers.Integral) else population
-    if not isinstance(sizes, tuple | list) or not all(isinstance(n, numbers.Integral) and n > 0 for n in sizes):
-        raise ValueError(f"population = {population!r} is no shape; give a whole number above 0, or a tuple of them")
     try:
         shape = population_shape(neuron, stimulus, state, population)
     except ValueError:
@@ -81,7 +107,7 @@ def check_shape(
             for owner in (neuron, *terms(stimulus))
             for name, rule in parameters(owner).items()
         }
-        shapes |= {"population": tuple(sizes)}
+        shapes |= {"population": population}
         shapes |= {} if state is None else {"state": np.shape(jax.tree.leaves(state.neuron)[0])}
         told = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
         raise ValueError(
@@ -94,13 +120,10 @@ def check_shape(
 
 def check_record(record: Iterable[str], every: int) -> frozenset[str]:
     """What to record, as a set; raise where a name or the stride makes no sense."""
-    names = (record,) if isinstance(record, str) else tuple(record)
-    for name in names:
-        if name not in RECORDABLE:
-            raise ValueError(f"record: {name!r} is unknown; choose from {', '.join(map(repr, RECORDABLE))}")
-    if isinstance(every, bool) or not isinstance(every, numbers.Integral) or every < 1:
-        raise ValueError(f"every = {every!r} must be a whole number of steps, at least 1")
-    return frozenset(names)
+    names = chosen(record)
+    if isinstance(every, bool) or not isinstance(every, numbers.Integral) or not 1 <= every <= LAST_STEP // 2:
+        raise ValueError(f"every = {every!r} must be a whole number of steps, from 1 to {LAST_STEP // 2}")
+    return names
 
 
 def check_neurons(neurons: Values | None, size: int) -> np.ndarray | None:

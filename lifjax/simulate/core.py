@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from lifjax import noise
 from lifjax.neurons.base import Grid, Neuron, parameters, pytree
-from lifjax.record import WORD, Recording, State
+from lifjax.record import WORD, Recording, State, chosen
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus, StimulusLike, terms
 from lifjax.surrogate import Spike, threshold
 
@@ -39,7 +39,7 @@ def integrate(
     steps: int,
     *,
     dt: ArrayLike = 0.1,
-    seed: ArrayLike = 0,
+    seed: ArrayLike | None = None,
     state: State | None = None,
     spike: Spike = threshold,
     record: Iterable[str] = ("spikes",),
@@ -55,7 +55,8 @@ def integrate(
         stimulus: a stimulus, a sum of them, or a constant current [pA].
         steps: how many grid steps, a Python int.
         dt: grid step [ms].
-        seed: an integer, or the two uint32 words of `lifjax.noise.words`, which may be traced.
+        seed: an integer, or the two uint32 words of `lifjax.noise.words`, which may be traced; None is the seed of the
+            state, or 0.
         state: where to go on from; None is the neuron's own start at time 0.
         spike: the spike function (`lifjax.surrogate`).
         record: any of "V", "spikes" and "current".
@@ -73,9 +74,11 @@ def integrate(
         >>> print(f"{jax.grad(last_V)(10.0):.3f}")  # d(I / g_L) / dg_L, mV/nS
         -1.500
     """
-    drives = terms(stimulus)
-    plan, carry, first = make_ready(neuron, drives, steps, dt, seed, state, integrator, population)
-    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=frozenset(record))
+    steps = operator.index(steps)
+    if steps < 0:
+        raise ValueError(f"steps = {steps} must be at least 0")
+    plan, carry, first = make_ready(neuron, terms(stimulus), steps, dt, seed, state, integrator, population)
+    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=chosen(record))
 
     def shaped(x: Array | None) -> Array | None:
         return None if x is None else x.reshape(len(x), *plan.shape)
@@ -86,7 +89,7 @@ def integrate(
         current=shaped(out.get("current")),
         spike_count=count.reshape(plan.shape),
     )
-    return unflatten(carry, plan.shape, first + steps), recording
+    return unflatten(carry, plan, first + steps, dt), recording
 
 
 def population_shape(
@@ -116,13 +119,15 @@ def make_ready(
     drives: tuple[Stimulus, ...],
     steps: int,
     dt: ArrayLike,
-    seed: ArrayLike,
+    seed: ArrayLike | None,
     state: State | None,
     integrator: str,
     population: int | tuple[int, ...],
 ) -> tuple[Plan, Any, Any]:
     """The plan, the flat state to start from, and the first step."""
     first = np.int32(0) if state is None else state.step
+    if seed is None:
+        seed = 0 if state is None or state.seed is None else state.seed
     grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator)
     plan = Plan(
         constants=neuron.constants(grid),
@@ -147,7 +152,7 @@ def _begin(plan: Plan) -> tuple[Any, ...]:
     """What each stimulus carries at first, in the population's shape, under its kind's name."""
     _, drives, lanes, _ = _spread(plan)
     begun = tuple(
-        {kind.__name__: kind.start(c, noise.key(plan.seed, stream, purpose=1), lanes)}
+        {kind.__name__: kind.begin(c, noise.key(plan.seed, stream, purpose=1), lanes)}
         for stream, (kind, c) in enumerate(zip(plan.kinds, drives, strict=True))
     )
     return jax.tree.map(lambda leaf: leaf.reshape(plan.shape), begun)
@@ -297,7 +302,7 @@ def scan_words(
     return carry, {name: x if name == "spikes" else x.reshape(-1, x.shape[-1]) for name, x in out.items()}
 
 
-def unflatten(carry: Any, shape: tuple[int, ...], step: Any) -> State:
-    """A flat state in the population's shape."""
-    neuron, stimulus = jax.tree.map(lambda leaf: leaf.reshape(shape), carry)
-    return State(step=step, neuron=neuron, stimulus=stimulus)
+def unflatten(carry: Any, plan: Plan, step: Any, dt: ArrayLike) -> State:
+    """A flat state in the population's shape, with all that a run needs to go on from it."""
+    neuron, stimulus = jax.tree.map(lambda leaf: leaf.reshape(plan.shape), carry)
+    return State(step=step, neuron=neuron, stimulus=stimulus, dt=dt, seed=plan.seed)

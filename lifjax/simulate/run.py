@@ -11,8 +11,16 @@ from lifjax.neurons.base import Neuron, Parameter, Values
 from lifjax.neurons.check import check_value
 from lifjax.record import WORD, Run, State
 from lifjax.simulate.blocks import Buffers, run_blocks
-from lifjax.simulate.check import check_neurons, check_record, check_run, check_shape
-from lifjax.simulate.core import make_ready, population_shape, unflatten
+from lifjax.simulate.check import (
+    check_model,
+    check_neurons,
+    check_population,
+    check_record,
+    check_run,
+    check_seed,
+    check_shape,
+)
+from lifjax.simulate.core import make_ready, unflatten
 from lifjax.stimulus.base import Stimulus, StimulusLike, terms
 
 
@@ -22,7 +30,7 @@ def simulate(
     duration: float,
     *,
     dt: float = 0.1,
-    seed: int = 0,
+    seed: int | None = None,
     record: Iterable[str] = ("V", "spikes"),
     every: int = 1,
     neurons: Values | None = None,
@@ -34,20 +42,21 @@ def simulate(
     """Run a population of neurons and hand back what they did.
 
     The same seed gives the same spikes, bit for bit, however a run is cut. Ctrl-C ends a run early and hands back what
-    was done until then, with a warning.
+    was done until then, with a warning and with ``run.stopped``; a second Ctrl-C raises KeyboardInterrupt. A bare array
+    is a constant current for each neuron; a current over time is `lifjax.samples`.
 
     Args:
         neuron: a model, such as ``lifjax.LIF()``; the population's shape is the broadcast of all shapes.
         stimulus: a stimulus, a sum of them, or a constant current [pA].
         duration: model time [ms]; the run has ceil(duration / dt) steps.
         dt: grid step [ms], below every membrane time constant.
-        seed: 0 to 2**64 - 1, for all that is random.
+        seed: 0 to 2**64 - 1, for all that is random; None is the seed of the state, or 0.
         record: any of "V", "spikes" and "current"; spike counts are always kept.
         every: keep V and current at every so many steps only, those whose number is a multiple of it.
         neurons: keep V and current of these neurons only, indices into the flattened population; spikes of all are
             kept.
         integrator: "euler" or "exact" (exact for a current that is constant within a step).
-        state: ``run.state`` of an earlier run, to go on from where it ended, in absolute time.
+        state: ``run.state`` of an earlier run, to go on from where it ended, in absolute time and with the same dt.
         population: a shape that joins the broadcast, for a population of equal neurons: 1000, or (10, 100).
         progress: show a progress bar.
 
@@ -65,8 +74,10 @@ def simulate(
         ((10000, 100), (100,))
     """
     kept = check_record(record, every)
-    steps = check_run(neuron, stimulus, duration, dt, seed, integrator, state)
-    size = math.prod(check_shape(neuron, stimulus, state, population))
+    seed = check_seed(seed, state)
+    population = check_population(population)
+    steps, shape = check_run(neuron, stimulus, duration, dt, integrator, state, population)
+    size = math.prod(shape)
     select = check_neurons(neurons, size)
     _check_memory(steps, size, kept, every, select)
     return run_steps(
@@ -74,7 +85,7 @@ def simulate(
         stimulus,
         steps,
         dt=float(dt),
-        seed=int(seed),
+        seed=seed,
         record=kept,
         every=int(every),
         select=select,
@@ -109,7 +120,7 @@ def run_steps(
         neuron=neuron,
         stimulus=stimulus,
         spike_count=count.reshape(plan.shape),
-        state=unflatten(carry, plan.shape, np.int32(first + done)),
+        state=unflatten(carry, plan, np.int32(first + done), dt),
         traces=buffers.traces_until(done),
         words=None if buffers.words is None else buffers.words[: -(-done // WORD)],
         neurons=select,
@@ -120,6 +131,7 @@ def run_steps(
         steps=done,
         shape=plan.shape,
         every=every,
+        stopped=done < steps,
     )
 
 
@@ -153,12 +165,13 @@ def fi_curve(
         array([  0.,  77., 112.])
     """
     amplitudes = check_value("currents", currents, Parameter("pA", "constant currents"))
-    inner = population_shape(neuron, background)
+    check_model(neuron)
+    inner = check_shape(neuron, background, None, ())
     amplitudes = amplitudes.reshape(*amplitudes.shape, *(1 for _ in inner))
     drives = amplitudes + (background if isinstance(background, Stimulus) else terms(background)[0])
-    run = simulate(
-        neuron, drives, duration, dt=dt, seed=seed, record=(), integrator=integrator, population=(), progress=progress
-    )
+    run = simulate(neuron, drives, duration, dt=dt, seed=seed, record=(), integrator=integrator, progress=progress)
+    if run.stopped:  # rates of a part would pass for those of the whole
+        raise KeyboardInterrupt
     return run.firing_rate
 
 

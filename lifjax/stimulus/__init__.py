@@ -5,7 +5,7 @@ array stands for a constant current. Nothing of the size of time by neurons is m
 absolute step (`lifjax.noise`), so a current is the same however a run is cut.
 
 A stimulus is prepared once for a run (``prepare``: times become steps), may carry a state from step to step
-(``start``), and gives the current of a whole flat population at a step (``current``).
+(``begin``), and gives the current of a whole flat population at a step (``current``).
 """
 
 from lifjax.stimulus.base import Stimulus, StimulusLike, Sum, constant, terms

@@ -42,7 +42,7 @@ class Stimulus:
         raise NotImplementedError
 
     @staticmethod
-    def start(c: Prepared, key: noise.Key, lanes: Lanes) -> Any:
+    def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Any:
         """What is carried from step to step."""
         return ()
 

@@ -66,7 +66,7 @@ class OrnsteinUhlenbeck(Stimulus):
         }
 
     @staticmethod
-    def start(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
+    def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
         return c["sigma"] * noise.normal(key, lanes.index, 0)
 
     @staticmethod
@@ -135,7 +135,7 @@ class Poisson(Stimulus):
         }
 
     @staticmethod
-    def start(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
+    def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
         return jnp.zeros(lanes.index.shape, c["weight"].dtype)
 
     @staticmethod

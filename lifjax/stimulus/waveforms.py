@@ -19,17 +19,17 @@ class Pulse(Stimulus):
     """See `pulse`."""
 
     I: Values = parameter("pA", "current")
-    start_time: Values = parameter("ms", "start of the pulse")
-    stop_time: Values = parameter("ms", "end of the pulse")
+    start: Values = parameter("ms", "start of the pulse")
+    stop: Values = parameter("ms", "end of the pulse")
 
     def check(self, grid: Grid) -> None:
-        check_order(self, "start_time", "stop_time")
+        check_order(self, "start", "stop")
 
     def prepare(self, grid: Grid) -> Prepared:
         return {
             "I": grid.number(self.I),
-            "first": grid.count(self.start_time),
-            "end": grid.count(self.stop_time),
+            "first": grid.count(self.start),
+            "end": grid.count(self.stop),
         }
 
     @staticmethod
@@ -50,7 +50,7 @@ def pulse(I: Values, start: Values, stop: Values) -> Pulse:
         >>> float(run.spike_times[0]), len(run.spike_times)
         (111.0, 23)
     """
-    return Pulse(I=I, start_time=start, stop_time=stop)
+    return Pulse(I=I, start=start, stop=stop)
 
 
 @pytree
@@ -106,28 +106,28 @@ class Ramp(Stimulus):
 
     I0: Values = parameter("pA", "current at the start")
     I1: Values = parameter("pA", "current at the end")
-    start_time: Values = parameter("ms", "start of the ramp")
-    stop_time: Values | None = parameter("ms", "end of the ramp", optional=True)
+    start: Values = parameter("ms", "start of the ramp")
+    stop: Values | None = parameter("ms", "end of the ramp", optional=True)
 
     def check(self, grid: Grid) -> None:
-        if self.stop_time is not None:
-            check_order(self, "start_time", "stop_time")
+        if self.stop is not None:
+            check_order(self, "start", "stop")
             return
         if int(np.asarray(grid.first)) > 0:
             raise ValueError(
                 "Ramp: stop = None ends the ramp with its run, but this run goes on from another; give stop= in ms, "
                 "counted from the start of the first run"
             )
-        if not (grid.count(self.start_time) < grid.steps).all():
-            raise ValueError(f"Ramp: start = {self.start_time} ms lies after the end of the run; start earlier")
+        if not (grid.count(self.start) < grid.steps).all():
+            raise ValueError(f"Ramp: start = {self.start} ms lies after the end of the run; start earlier")
 
     def prepare(self, grid: Grid) -> Prepared:
-        first = grid.count(self.start_time)
+        first = grid.count(self.start)
         return {
             "I0": grid.number(self.I0),
             "I1": grid.number(self.I1),
             "first": first,
-            "end": np.int32(grid.steps) if self.stop_time is None else grid.count(self.stop_time),
+            "end": np.int32(grid.steps) if self.stop is None else grid.count(self.stop),
         }
 
     @staticmethod
@@ -151,7 +151,7 @@ def ramp(I0: Values, I1: Values, start: Values = 0.0, stop: Values | None = None
         >>> run.current[[0, 50]]
         array([ 0., 50.], dtype=float32)
     """
-    return Ramp(I0=I0, I1=I1, start_time=start, stop_time=stop)
+    return Ramp(I0=I0, I1=I1, start=start, stop=stop)
 
 
 _WRAP = 4096  # steps between two fresh starts of a sinusoid's phase
@@ -217,7 +217,8 @@ class Samples(Stimulus):
         """How many samples go by in a step, as a fraction whose parts fit the integer arithmetic of `current`."""
         if self.dt is None:
             return Fraction(1)
-        return Fraction(float(grid.dt) / self.dt).limit_denominator(1_000)
+        ratio = float(grid.dt) / self.dt
+        return Fraction(ratio).limit_denominator(max(1, int((2**31 / max(ratio, 1e-6)) ** 0.5) - 1))
 
     def check(self, grid: Grid) -> None:
         if self.dt is not None and check_value("Samples: dt", self.dt, Parameter("ms", "sample step", above=0.0)).ndim:
