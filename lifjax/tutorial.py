@@ -119,6 +119,10 @@ def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> None:
         pars: parameters, from `default_pars`.
         v: membrane potential [mV].
         sp: spike times [ms].
+
+    Example:
+        >>> pars = default_pars()
+        >>> plot_volt_trace(pars, *run_LIF(pars, 300.0))
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
@@ -137,6 +141,10 @@ def plot_GWN(pars: Pars, I_GWN: np.ndarray) -> None:
     Args:
         pars: parameters, from `default_pars`.
         I_GWN: current [pA].
+
+    Example:
+        >>> pars = default_pars()
+        >>> plot_GWN(pars, my_GWN(pars, mu=200.0, sig=5.0, myseed=2020))
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
@@ -152,6 +160,9 @@ def my_hists(isi1: np.ndarray, isi2: np.ndarray, cv1: float, cv2: float, sigma1:
         isi1, isi2: interspike intervals [ms].
         cv1, cv2: their coefficients of variation.
         sigma1, sigma2: the noise amplitudes they came from [pA sqrt(s)].
+
+    Example:
+        >>> my_hists(np.array([12.0, 15.0]), np.array([11.0, 25.0]), cv1=0.11, cv2=0.39, sigma1=1.0, sigma2=5.0)
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 

@@ -182,10 +182,11 @@ def test_bad_settings_are_refused_and_nothing_is_written(what, capsys, empty_fol
     ("text", "told"),
     [
         ("tau = 1.0", "'tau' is unknown; did you mean 'tau_m'?"),
-        ("neurons = 1.5", "neurons = 1.5 should be a number"),
+        ("neurons = 1.5", "neurons = 1.5 should be a whole number"),
         ("integrator = 3", "should be text"),
         ("tau_m = [1.0]", "should be a number"),
-        ("neurons = true", "should be a number"),
+        ("neurons = true", "should be a whole number"),
+        ("spread = 3", "should be a table"),
         ("[spread]\nbeta = 1.0", "'beta' is unknown"),
         ("[spread]\ntau_m = -1.0", "at least 0"),
         ("= 3", "no TOML"),
@@ -271,3 +272,29 @@ def test_ctrl_c_writes_what_was_done(empty_folder):
     summary = json.loads(pathlib.Path("here/summary.json").read_text())
     assert summary["results"]["stopped early"]
     assert 0 < summary["results"]["duration_ms"] < 60_000
+
+
+def test_force_spares_a_folder_that_holds_more_than_a_run(capsys):
+    assert main(["run", *SMALL, "--out", "here"]) == 0
+    pathlib.Path("here/thesis.tex").write_text("x")
+    assert main(["run", *SMALL, "--out", "here", "--force"]) == 2
+    assert "thesis.tex" in capsys.readouterr().err
+    pathlib.Path("other").mkdir()
+    pathlib.Path("other/summary.json").write_text("{}")
+    assert main(["run", *SMALL, "--out", "other", "--force"]) == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_a_name_that_another_run_took_meanwhile_is_not_written_over(monkeypatch, capsys):
+    save = np.savez_compressed
+
+    def meanwhile(*args, **kwargs):
+        pathlib.Path("lifjax-run").mkdir()
+        pathlib.Path("lifjax-run/summary.json").write_text("theirs")
+        save(*args, **kwargs)
+
+    monkeypatch.setattr(np, "savez_compressed", meanwhile)
+    assert main(["run", *SMALL]) == 0
+    assert "lifjax-run-2" in capsys.readouterr().out
+    assert pathlib.Path("lifjax-run/summary.json").read_text() == "theirs"
+    assert pathlib.Path("lifjax-run-2/spikes.npz").exists()

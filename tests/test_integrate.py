@@ -49,6 +49,14 @@ def test_vmap_over_seeds_and_currents_equals_a_run_for_each():
         assert counts[seed] == run.spike_count
 
 
+def test_a_traced_whole_number_is_a_seed():
+    def spikes(seed):
+        return lifjax.integrate(lifjax.LIF(), lifjax.white_noise(220.0, 5.0), 1000, seed=seed)[1].spike_count
+
+    counts = jax.vmap(spikes)(jnp.arange(4))
+    np.testing.assert_array_equal(counts, [spikes(seed) for seed in range(4)])
+
+
 def test_it_goes_on_from_a_state():
     stimulus = lifjax.ornstein_uhlenbeck(250.0, 50.0, 5.0)
     state, first = lifjax.integrate(lifjax.LIF(), stimulus, 333, record=("V",))

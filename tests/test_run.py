@@ -299,3 +299,34 @@ def test_fi_curve_adds_a_background_to_each_current():
     run = lifjax.simulate(lifjax.LIF(), np.array([100.0, 190.0]) + lifjax.white_noise(0.0, 5.0) + 10.0, 1000.0, seed=2)
     np.testing.assert_array_equal(rates, run.firing_rate)
     assert rates[1] > rates[0]
+
+
+def test_a_state_goes_on_with_its_own_seed_and_only_with_its_own_dt():
+    noise = lifjax.white_noise(220.0, 5.0)
+    whole = lifjax.simulate(lifjax.LIF(), noise, 100.0, seed=2**40 + 7)
+    first = lifjax.simulate(lifjax.LIF(), noise, 40.0, seed=2**40 + 7)
+    rest = lifjax.simulate(lifjax.LIF(), noise, 60.0, state=first.state)
+    assert rest.seed == 2**40 + 7
+    np.testing.assert_array_equal(np.concatenate([first.V, rest.V]), whole.V)
+    _, pure = lifjax.integrate(lifjax.LIF(), noise, 600, state=first.state, record="V")
+    np.testing.assert_array_equal(pure.V, rest.V)
+    other = lifjax.simulate(lifjax.LIF(), noise, 60.0, state=first.state, seed=1)
+    assert (other.V != rest.V).any()
+    with pytest.raises(ValueError, match=r"dt = 0\.2 ms, but the state was reached with 0\.1 ms"):
+        lifjax.simulate(lifjax.LIF(), noise, 60.0, state=first.state, dt=0.2)
+
+
+def test_a_stopped_run_says_so_and_an_fi_curve_that_was_stopped_is_none(monkeypatch):
+    chunk = blocks._chunk
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return chunk(*args, **kwargs)
+
+    lay(monkeypatch, 1, (0,), 32)
+    assert not lifjax.simulate(lifjax.LIF(), 300.0, 100.0).stopped
+    monkeypatch.setattr(blocks, "_chunk", interrupted)
+    with pytest.warns(UserWarning, match="stopped"):
+        assert lifjax.simulate(lifjax.LIF(), 300.0, 100.0).stopped
+    with pytest.warns(UserWarning, match="stopped"), pytest.raises(KeyboardInterrupt):
+        lifjax.fi_curve(lifjax.LIF(), [300.0], 100.0)

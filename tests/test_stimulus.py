@@ -86,6 +86,13 @@ def test_samples_at_another_step_are_joined_by_straight_lines(spacing):
     np.testing.assert_allclose(I, np.interp(t, np.arange(len(values)) * spacing, values), atol=2e-2)
 
 
+@pytest.mark.parametrize("spacing", [0.09997, 0.03333, 0.0501])
+def test_samples_do_not_drift(spacing):
+    n = int(5000 / spacing) + 2
+    t, I = current(lifjax.samples(np.arange(n) * spacing, dt=spacing), duration=5000.0, every=1000)
+    np.testing.assert_allclose(I, t, atol=0.01)
+
+
 def test_samples_are_read_at_the_right_place_after_a_long_time():
     values = np.tile(np.arange(1000.0), 30)
     t, I = current(lifjax.samples(values, dt=10.0), duration=290_000.0, every=100)

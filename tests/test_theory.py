@@ -85,3 +85,21 @@ def test_the_subthreshold_response_to_a_sinusoid_is_that_of_a_low_pass_filter(x6
     # The current is held over each step, which delays it by dt / 2.
     bound = 1.1 * amplitude * 2 * np.pi * frequency / 1000 * 0.01 / 2 + 1e-6
     assert np.abs(run.V - expected)[late].max() < bound
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: theory.firing_rate(NEURON, np.nan), "current = nan pA"),
+        (lambda: theory.firing_rate(lifjax.LIF(tau_m=-1.0), 300.0), "tau_m = -1.0 ms"),
+        (lambda: theory.firing_rate(lifjax.LIF(V_reset=-50.0), 300.0), "V_reset = -50.0 mV must be below"),
+        (lambda: theory.firing_rate(NEURON, 300.0, dt=0.0), "dt = 0.0 ms"),
+        (lambda: theory.siegert_rate(NEURON, 190.0, -5.0), "sigma = -5.0 pA"),
+        (lambda: theory.free_membrane(NEURON, 190.0, 5.0, tau=-1.0), "tau = -1.0 ms"),
+        (lambda: theory.sinusoidal_response(NEURON, 1.0, -1.0), "frequency = -1.0 Hz"),
+        (lambda: theory.firing_rate(300.0, NEURON), "neuron is a float"),
+    ],
+)
+def test_a_closed_form_of_what_makes_no_sense_is_refused(call, told):
+    with pytest.raises((ValueError, TypeError), match=told):
+        call()

@@ -1,6 +1,7 @@
 """``lifjax fi``: the f-I curve of a neuron, with its closed form."""
 
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def work(given: Namespace) -> int:
     currents = np.linspace(settings["first"], settings["last"], settings["points"])
 
     folder = Folder(given.out, "lifjax-fi", given.force)
-    with folder as draft:
+    with folder as draft, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a curve stopped early, of which nothing is kept
         begun = time.perf_counter()
         rates = fi_curve(
             neuron,

@@ -23,6 +23,7 @@ COMMON: dict[str, tuple[type, Any, str]] = {
 NEURON: dict[str, tuple[type, Any, str]] = {
     field: (float, getattr(LIF(), field), f"{told.unit}, {told.meaning}") for field, told in parameters(LIF).items()
 }
+_KINDS = {int: "a whole number", float: "a number", str: "text in quotes"}
 Known = dict[str, tuple[type, Any, str]]
 
 
@@ -60,14 +61,14 @@ def _read_toml(path: Path, known: Known) -> Settings:
         if name == "spread" and isinstance(value, dict):
             found[name] = dict(spread_of(f"{key}={amount}") for key, amount in value.items())
             continue
+        if name == "spread":
+            raise ValueError(f"{path}: spread = {value!r} should be a table, [spread], of NAME = NUMBER lines")
         if name not in known:
             raise ValueError(f"{path}: {unknown(name, [*known, 'spread'])}")
         kind = known[name][0]
         right = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
         if not right:
-            raise ValueError(
-                f"{path}: {name} = {value!r} should be {'a number' if kind is not str else 'text in quotes'}"
-            )
+            raise ValueError(f"{path}: {name} = {value!r} should be {_KINDS[kind]}")
     return found
 
 
