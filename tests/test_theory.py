@@ -50,8 +50,8 @@ def test_the_white_noise_rate_nears_siegert_as_the_square_root_of_dt():
     dts, shortfall = np.array([0.1, 0.025, 0.00625]), []
     for dt in dts:
         stimulus = lifjax.white_noise(mean, sigma)
-        settled = lifjax.simulate(NEURON, stimulus, 50.0, dt=dt, population=n, record=(), seed=8)
-        run = lifjax.simulate(NEURON, stimulus, 400.0, dt=dt, record=(), seed=8, state=settled.state)
+        settled = lifjax.simulate(NEURON, stimulus, 200.0, dt=dt, population=n, record=(), seed=8)
+        run = lifjax.simulate(NEURON, stimulus, 400.0, dt=dt, record=(), state=settled.state)
         shortfall.append(exact - run.firing_rate.mean())
     order = np.polyfit(np.log(dts), np.log(shortfall), 1)[0]
     print(f"Siegert {exact:.2f} Hz, short of it at dt {dts} ms by {np.round(shortfall, 2)} Hz: order {order:.2f}")
