@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lifjax
+from lifjax.neurons import Grid
 
 QUIET = lifjax.LIF(V_th=1e6)
 
@@ -52,6 +53,34 @@ def test_steps_may_differ_between_neurons():
 def test_a_ramp_is_a_line_between_its_ends_and_flat_beyond():
     t, I = current(lifjax.ramp(100.0, 300.0, start=20.0, stop=70.0))
     np.testing.assert_allclose(I, np.interp(t, [20, 70], [100, 300]), rtol=1e-6)
+
+
+def test_a_ramp_may_begin_before_the_run_or_last_less_than_a_step():
+    t, I = current(lifjax.ramp(0.0, 100.0, start=-100.0, stop=100.0))
+    np.testing.assert_allclose(I, 50 + t / 2, rtol=1e-6)
+    t, I = current(lifjax.ramp(0.0, 100.0, start=10.01, stop=10.05))
+    np.testing.assert_array_equal(I, np.where(t > 10.05, 100, 0))
+
+
+def test_times_in_float32_are_the_steps_they_mean():
+    for i in range(0, 20_000, 7):
+        assert Grid(dt=0.1, steps=0).count(np.float32(i * 0.1)) == i == Grid(dt=0.1, steps=0).count(i * 0.1)
+    assert lifjax.simulate(QUIET, 0.0, 100.0, dt=np.float32(0.01), record=()).steps == 10_000
+
+
+def test_a_tuple_is_an_array():
+    assert lifjax.simulate(QUIET, (100.0, 300.0), 1.0).shape == (2,)
+
+
+@pytest.mark.parametrize("stimulus", [lifjax.ornstein_uhlenbeck(220.0, 80.0, 5.3), lifjax.poisson(2000.0, 20.3, 5.3)])
+def test_noise_with_memory_has_the_same_bits_in_float64_whatever_it_is_compiled_with(x64, stimulus):
+    whole = lifjax.simulate(lifjax.LIF(), stimulus, 60.0, seed=7, population=64, record=("V", "spikes", "current"))
+    for n in (1, 3, 5):
+        for record in ((), ("current",), ("V", "spikes", "current")):
+            run = lifjax.simulate(lifjax.LIF(), stimulus, 60.0, seed=7, population=n, record=record)
+            np.testing.assert_array_equal(run.state.neuron.V, whole.state.neuron.V[:n])
+            if "current" in record:
+                np.testing.assert_array_equal(run.current, whole.current[:, :n])
 
 
 def test_a_ramp_without_stop_lasts_the_run():

@@ -45,6 +45,8 @@ def add(commands: Any) -> None:
 def work(given: Namespace) -> int:
     """Run, tell and write."""
     settings = read(given, KNOWN)
+    if settings["spread"]:
+        raise ValueError("spread is for `lifjax run`; an f-I curve is of one neuron, so leave it out")
     check_seed(settings["seed"])
     check_value("first", settings["first"], Parameter("pA", "first current"))
     check_value("last", settings["last"], Parameter("pA", "last current"))

@@ -138,6 +138,7 @@ def _results(run: Run, seconds: float) -> dict[str, Any]:
         "seconds": seconds,
         "neuron_steps_per_second": steps / seconds,
         "device": backend.device_name(),
+        "precision": str(run.state.neuron.V.dtype),
     }
 
 

@@ -185,7 +185,9 @@ class Grid:
             ratio = jnp.asarray(time, float) / jnp.asarray(self.dt, float)
             nearly = 1 - 8 * float(np.finfo(ratio.dtype).eps)
             return jnp.clip(jnp.ceil(ratio * nearly), 0, LAST_STEP // 2).astype(jnp.int32)
-        whole = np.ceil(np.asarray(time, np.float64) / np.float64(self.dt) * (1 - 1e-9))
+        single = any(getattr(x, "dtype", None) == np.float32 for x in (time, self.dt))
+        nearly = 1 - (4 * float(np.finfo(np.float32).eps) if single else 1e-9)
+        whole = np.ceil(np.asarray(time, np.float64) / np.float64(self.dt) * nearly)
         return np.clip(whole, 0, LAST_STEP // 2).astype(np.int32)
 
     def decay(self, tau: Values) -> Any:

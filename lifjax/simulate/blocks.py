@@ -111,6 +111,7 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     """
     size = math.prod(plan.shape)
     lay = layout(size, buffers.recorded)
+    plan = jax.device_put(plan)  # once, not at every call
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
     blocks = [Block(plan, carry, begin, lay.block, buffers, most) for begin in lay.begins]
     del carry  # the blocks have it

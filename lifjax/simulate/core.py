@@ -107,11 +107,17 @@ def population_shape(
         (5, 3)
     """
     shapes = [(population,) if isinstance(population, int) else tuple(population)]
-    for owner in (neuron, *(stimulus if isinstance(stimulus, tuple) else terms(stimulus))):
+    for owner in (neuron, *_drives(stimulus)):
         shapes += [np.shape(getattr(owner, name))[rule.leading :] for name, rule in parameters(owner).items()]
     if state is not None:
         shapes += [np.shape(leaf) for leaf in jax.tree.leaves((state.neuron, state.stimulus))]
     return np.broadcast_shapes(*shapes)
+
+
+def _drives(stimulus: Any) -> tuple[Stimulus, ...]:
+    """The terms of a stimulus, or what are its terms already."""
+    ready = isinstance(stimulus, tuple) and all(isinstance(term, Stimulus) for term in stimulus)
+    return stimulus if ready else terms(stimulus)
 
 
 def make_ready(

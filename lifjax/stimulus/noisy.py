@@ -1,5 +1,6 @@
 """Currents that are drawn: white noise, coloured noise and filtered Poisson spikes."""
 
+import itertools
 from typing import Any
 
 import jax.numpy as jnp
@@ -71,7 +72,7 @@ class OrnsteinUhlenbeck(Stimulus):
 
     @staticmethod
     def current(c: Prepared, state: Array, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Array, Array]:
-        return state * c["decay"] + c["fresh"] * noise.normal(key, lanes.index, k), c["mean"] + state
+        return _decayed(state, c["decay"], c["fresh"], noise.normal(key, lanes.index, k)), c["mean"] + state
 
 
 def ornstein_uhlenbeck(mean: Values, sigma: Values, tau: Values) -> OrnsteinUhlenbeck:
@@ -95,6 +96,16 @@ def ornstein_uhlenbeck(mean: Values, sigma: Values, tau: Values) -> OrnsteinUhle
     return OrnsteinUhlenbeck(mean=mean, sigma=sigma, tau=tau)
 
 
+def _decayed(state: Array, decay: Array, size: Array, fresh: Array) -> Array:
+    """``state * decay + size * fresh``, with the same bits whatever it is compiled with.
+
+    The choices, which no compiler knows to be always the first, keep either product from being contracted with the sum.
+    """
+    kept = jnp.where(jnp.abs(state) < _HUGE, state * decay, 0)
+    return kept + jnp.where(jnp.abs(fresh) < _HUGE, size * fresh, 0)
+
+
+_HUGE = 1e30
 _MOST_PER_STEP = 20.0
 
 
@@ -127,7 +138,7 @@ class Poisson(Stimulus):
         for n in range(1, 2 * kept):
             chance = chance * expected / n
             chances.append(chance)
-        tails = [sum(reversed(chances[n:])) for n in range(kept)]  # P(count > n), summed from the small end
+        tails = list(itertools.accumulate(reversed(chances)))[::-1][:kept]  # P(count > n), summed from the small end
         return {
             "weight": grid.number(self.weight),
             "decay": grid.decay(self.tau_syn),
@@ -141,8 +152,8 @@ class Poisson(Stimulus):
     @staticmethod
     def current(c: Prepared, state: Array, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Array, Array]:
         u = noise.uniform(key, lanes.index, k)
-        spikes = sum((u <= lanes.spread(tail)).astype(u.dtype) for tail in c["more_than"])
-        state = state * c["decay"] + c["weight"] * spikes
+        spikes = sum(((u <= lanes.spread(tail)).astype(u.dtype) for tail in c["more_than"]), jnp.zeros_like(u))
+        state = _decayed(state, c["decay"], c["weight"], spikes)
         return state, state
 
 

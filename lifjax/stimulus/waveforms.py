@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Parameter, Values, parameter, pytree, traced
+from lifjax.neurons.base import LAST_STEP, Grid, Parameter, Values, parameter, pytree, traced
 from lifjax.neurons.check import check_order, check_value
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 
@@ -122,18 +122,23 @@ class Ramp(Stimulus):
             raise ValueError(f"Ramp: start = {self.start} ms lies after the end of the run; start earlier")
 
     def prepare(self, grid: Grid) -> Prepared:
-        first = grid.count(self.start)
+        known = not traced(self.start, self.stop, grid.dt)
+        xp: Any = np if known else jnp
+        dtype = np.float64 if known else float
+        begin = xp.asarray(self.start, dtype) / grid.dt
+        end = grid.steps if self.stop is None else xp.asarray(self.stop, dtype) / grid.dt
         return {
             "I0": grid.number(self.I0),
             "I1": grid.number(self.I1),
-            "first": first,
-            "end": np.int32(grid.steps) if self.stop is None else grid.count(self.stop),
+            # The start as a whole step and a rest, which float32 keeps at late times.
+            "first": xp.clip(xp.floor(begin), -LAST_STEP // 2, LAST_STEP // 2).astype(np.int32),
+            "rest": grid.number(begin - xp.floor(begin)),
+            "width": grid.number(end - begin),
         }
 
     @staticmethod
     def current(c: Prepared, state: Any, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Any, Array]:
-        dtype = c["I0"].dtype
-        share = (k - c["first"]).astype(dtype) / (c["end"] - c["first"]).astype(dtype)
+        share = ((k - c["first"]).astype(c["width"].dtype) - c["rest"]) / c["width"]
         return state, c["I0"] + (c["I1"] - c["I0"]) * jnp.clip(share, 0, 1)
 
 
@@ -217,7 +222,7 @@ class Samples(Stimulus):
         """How many samples go by in a step, as a fraction whose parts fit the integer arithmetic of `current`."""
         if self.dt is None:
             return Fraction(1)
-        ratio = float(grid.dt) / self.dt
+        ratio = float(grid.dt) / float(self.dt)
         return Fraction(ratio).limit_denominator(max(1, int((2**31 / max(ratio, 1e-6)) ** 0.5) - 1))
 
     def check(self, grid: Grid) -> None:
