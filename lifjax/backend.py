@@ -13,16 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lifjax.record import WORD
+from lifjax.record import OCTET
 
 # Vectors as wide as the processor has, which XLA does not use unasked; no other code compiled by JAX is touched.
 COMPILER_OPTIONS: dict[str, bool | str] = {"xla_cpu_prefer_vector_width": "512"}
 
-_BLOCK = 4096  # neurons whose state stays in a core's cache
+_BLOCK = 8192  # neurons whose state stays in a core's own cache
+_SHARE = 1024  # neurons that are worth a core of their own
 _LANES = 16  # float32 numbers in the widest vector
 _RECORDED_A_CALL = 2**20  # values a block records before they are copied out
-_STEPS_A_CALL = (256, 8192)
-_NEURON_STEPS_A_CHUNK = 2**30
+_STEPS_A_CALL = (256, 16384)
+_NEURON_STEPS_A_CHUNK = 2**31
 
 T = TypeVar("T")
 
@@ -52,18 +53,20 @@ def layout(neurons: int, recorded: int) -> Layout:
 
     Example:
         >>> layout(10, 0)
-        Layout(block=10, begins=(0,), steps=8192)
+        Layout(block=10, begins=(0,), steps=16384)
     """
     blocks = 1
-    if jax.default_backend() == "cpu" and neurons > _BLOCK:
-        blocks = -(-neurons // _BLOCK)
-        blocks += -blocks % cores()
+    if jax.default_backend() == "cpu":
+        blocks = max(1, min(cores(), neurons // _SHARE))
+        if neurons > blocks * _BLOCK:
+            blocks = -(-neurons // _BLOCK)
+            blocks += -blocks % cores()
     block = -(-neurons // blocks)
     block = neurons if blocks == 1 else block + -block % _LANES
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
     fit = min(_NEURON_STEPS_A_CHUNK // neurons, _RECORDED_A_CALL * len(begins) // max(1, recorded))
     low, high = _STEPS_A_CALL
-    return Layout(block, begins, int(2 ** np.floor(np.log2(np.clip(fit, WORD if recorded else low, high)))))
+    return Layout(block, begins, int(2 ** np.floor(np.log2(np.clip(fit, OCTET if recorded else low, high)))))
 
 
 def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:

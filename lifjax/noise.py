@@ -8,10 +8,12 @@ restarts, and adding neurons after a neuron does not change what that neuron see
 A word becomes a standard normal deviate through the inverse of the normal distribution function,
 :math:`z = \sqrt 2\,\mathrm{erf}^{-1}(1 - 2p)`. One bit is the sign and the other 31 give the tail probability
 :math:`p \in (0, 1/2)` itself, not its distance from one, so the tails keep their full resolution in float32 and end at
-6.3 standard deviations. In float32 the inverse is a polynomial in :math:`w = -\log(4p(1-p))`, which has no branches
-to diverge on (the method of Giles 2011, "Approximating the erfinv function", GPU Computing Gems, Jade Edition, with
-coefficients fitted for this longer range); in float64 it is XLA's own ``erf_inv``.
+6.3 standard deviations. In float32 the inverse is one polynomial in :math:`w = -\log(4p(1-p))` over the whole range, so
+there is no branch to diverge on (the variable is that of Giles 2011, "Approximating the erfinv function", GPU Computing
+Gems, Jade Edition; the coefficients are our own fits); in float64 it is XLA's own ``erf_inv``.
 """
+
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,16 +26,17 @@ ROUNDS = 13
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 _PARITY = 0x1BD11BDA
 
-# z / (1 - 2p) as a polynomial, highest power first: of w - 2.5 where w < 5 and of sqrt(w) - 3 from there to w = 22.2,
-# the end of the range; least-squares fits reweighted towards the smallest largest relative error (3e-7 and 4e-7).
-_CENTRE = (
-    4.46379283e-07, -4.50551139e-06, -5.7901365e-06, 0.000307359486,
-    -0.00177431668, -0.00590612168, 0.348803642, 2.12331322,
+# Least-squares fits, reweighted towards the smallest largest error, highest power first.
+# log(1 + r) / r on [sqrt(1/2), sqrt(2)] - 1, error 3.4e-8.
+_LOG = (-0.101023609, 0.164202044, -0.173335121, 0.198730212, -0.249593377, 0.333361829, -0.500006675, 0.999999814)
+# z / (1 - 2p) as a polynomial in 2 w / _END - 1, where w = _END is beyond the end of the range; relative error 1.3e-7.
+_END = 22.25
+_INVERSE = (
+    0.0687203967, -0.0618850773, -0.241470969, 0.25466957, 0.248886264, -0.310979816, -0.0636919881, 0.0689411776,
+    0.103701309, -0.0683919407, -0.0259018765, 0.0777547488, -0.14359629, 0.26756271, -0.575528446, 2.37289077,
+    4.48275721,
 )  # fmt: skip
-_TAIL = (
-    -0.000239529727, 0.00163686316, -0.00474968051, 0.00819565366,
-    -0.0109351674, 0.0133383508, 1.41659506, 4.00643486,
-)  # fmt: skip
+_ROOT_HALF = 0x3F3504F3  # the bits of sqrt(1/2)
 
 
 def threefry(key: Key, counter: Key, rounds: int = ROUNDS) -> Key:
@@ -97,8 +100,29 @@ def key(seed: ArrayLike, stream: int = 0, purpose: int = 0) -> Key:
     return threefry((low, high), (jnp.uint32(stream), jnp.uint32(purpose)))
 
 
+def pair(key: Key, neuron: ArrayLike, step: ArrayLike) -> Key:
+    """32 random bits for each neuron at an even step, and at the step after it, for the price of one.
+
+    Args:
+        key: what `key` returned.
+        neuron: index of the neuron in its population, uint32; arrays broadcast with step.
+        step: absolute step since time 0, int32 or uint32; an odd one counts as the even one before it.
+
+    Returns:
+        Two uint32 arrays of the broadcast shape.
+
+    Example:
+        >>> from lifjax import noise
+        >>> both = noise.pair(noise.key(0), jnp.uint32(7), 4)
+        >>> [int(word) for word in both] == [int(noise.bits(noise.key(0), jnp.uint32(7), k)) for k in (4, 5)]
+        True
+    """
+    counter = (jnp.asarray(neuron, jnp.uint32), jnp.asarray(step).astype(jnp.uint32) >> jnp.uint32(1))
+    return threefry(key, counter)
+
+
 def bits(key: Key, neuron: ArrayLike, step: ArrayLike) -> Array:
-    """32 random bits for a neuron at a step.
+    """32 random bits for a neuron at a step, as `pair` has them.
 
     Args:
         key: what `key` returned.
@@ -113,62 +137,69 @@ def bits(key: Key, neuron: ArrayLike, step: ArrayLike) -> Array:
         >>> noise.bits(noise.key(0), jnp.arange(3, dtype=jnp.uint32), 5).shape
         (3,)
     """
-    step = jnp.asarray(step, jnp.uint32)
-    first, second = threefry(key, (jnp.asarray(neuron, jnp.uint32), step >> jnp.uint32(1)))
-    return jnp.where(step & jnp.uint32(1), second, first)
+    first, second = pair(key, neuron, step)
+    return jnp.where(jnp.asarray(step).astype(jnp.uint32) & jnp.uint32(1), second, first)
 
 
-def uniform(key: Key, neuron: ArrayLike, step: ArrayLike) -> Array:
-    """A deviate uniform on (0, 1], as fine near 0 as 2**-33, for a neuron at a step.
+def uniform(word: Array) -> Array:
+    """A deviate uniform on (0, 1], as fine near 0 as 2**-33, from 32 random bits.
+
+    Args:
+        word: what `bits` returned.
 
     Example:
         >>> from lifjax import noise
-        >>> u = noise.uniform(noise.key(0), jnp.arange(1000, dtype=jnp.uint32), 0)
+        >>> u = noise.uniform(noise.bits(noise.key(0), jnp.arange(1000, dtype=jnp.uint32), 0))
         >>> bool((u > 0).all() and (u <= 1).all())
         True
     """
     dtype = jnp.result_type(float)
-    word = bits(key, neuron, step)
     return (word.astype(dtype) + dtype.type(0.5)) * dtype.type(2.0**-32)
 
 
-def normal(key: Key, neuron: ArrayLike, step: ArrayLike) -> Array:
-    """A standard normal deviate for a neuron at a step.
+def normal(word: Array) -> Array:
+    """A standard normal deviate from 32 random bits.
 
     Args:
-        key: what `key` returned.
-        neuron: index of the neuron in its population, uint32; arrays broadcast with step.
-        step: absolute step since time 0.
+        word: what `bits` returned.
 
     Returns:
-        float32 of the broadcast shape, float64 where JAX has x64 enabled (the same deviate to 2e-6).
+        float32 of word's shape, float64 where JAX has x64 enabled (the same deviate to 3e-6).
 
     Example:
         >>> from lifjax import noise
-        >>> z = noise.normal(noise.key(0), jnp.arange(100_000, dtype=jnp.uint32), 0)
+        >>> z = noise.normal(noise.bits(noise.key(0), jnp.arange(100_000, dtype=jnp.uint32), 0))
         >>> print(f"{abs(z.mean()):.1f} {z.std():.1f}")
         0.0 1.0
     """
-    return _normal_of(bits(key, neuron, step))
-
-
-def _normal_of(word: Array) -> Array:
     dtype = jnp.result_type(float)
     # Through int32, since conversion from unsigned words does not vectorise everywhere.
     magnitude = (word & jnp.uint32(0x7FFFFFFF)).astype(jnp.int32).astype(dtype)
-    p = (magnitude + dtype.type(0.5)) * dtype.type(2.0**-32)
+    p = magnitude * dtype.type(2.0**-32) + dtype.type(2.0**-33)
     x = 1 - 2 * p
     if dtype == jnp.float64:
         z = dtype.type(np.sqrt(2)) * lax.erf_inv(x)
     else:
-        w = -jnp.log(4 * p * (1 - p))
-        centre, tail = w - dtype.type(2.5), jnp.sqrt(w) - 3
-        z = x * jnp.where(w < 5, _polynomial(_CENTRE, centre), _polynomial(_TAIL, tail))
+        z = x * _polynomial(_INVERSE, _place(4 * p * (1 - p)))
     return jnp.where(word >> jnp.uint32(31), -z, z)
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    value = jnp.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
-        value = value * x + jnp.asarray(c, x.dtype)
-    return value
+def _place(q: Array) -> Array:
+    """2 w / _END - 1 for w = -log(q): where q, in (0, 1], stands in the range of the polynomial."""
+    scale = -2 / _END
+    raw = lax.bitcast_convert_type(q, jnp.int32)
+    exponent = (raw - jnp.int32(_ROOT_HALF)) >> jnp.int32(23)
+    # What is left of q without its exponent, between sqrt(1/2) and sqrt(2), less one.
+    r = lax.bitcast_convert_type(raw - (exponent << jnp.int32(23)), jnp.float32) - 1
+    whole = exponent.astype(jnp.float32) * np.float32(scale * np.log(2)) - 1
+    return whole + r * _polynomial([scale * c for c in _LOG], r)
+
+
+def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
+    """By pairs of terms, then pairs of pairs, so that few products wait for each other (Estrin's scheme)."""
+    terms = [jnp.asarray(c, x.dtype) for c in coefficients[::-1]]
+    while len(terms) > 1:
+        pairs = zip(terms[0::2], terms[1::2], strict=False)
+        terms = [low + high * x for low, high in pairs] + terms[len(terms) - len(terms) % 2 :]
+        x = x * x
+    return terms[0]

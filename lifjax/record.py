@@ -1,7 +1,7 @@
 """What a run keeps and hands back.
 
-Spikes are kept as bits, 32 steps a word: a raster of n neurons and T steps is T n / 8 bytes. Spike times, events and
-the bool raster are made from it on demand.
+Spikes are kept as bits, 8 steps a byte: a raster of n neurons and T steps is T n / 8 bytes. Spike times, events and the
+bool raster are made from it on demand.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RECORDABLE = ("V", "spikes", "current")
-WORD = 32  # steps in a word
+OCTET = 8  # steps in a byte
+_SLAB = 2**24  # bytes of a raster that are unpacked at once
 
 
 def _static(**kwargs: Any) -> Any:
@@ -70,6 +71,7 @@ class Run:
     state: pass it as ``state=`` to go on.
     every, neurons: the stride and the subset of V and current.
     stopped: whether Ctrl-C ended it early.
+    octets: the spikes, (octets, neurons) uint8, from the octet of the first step on; bit b of octet i is step 8 i + b.
     """
 
     neuron: Neuron
@@ -77,7 +79,7 @@ class Run:
     spike_count: np.ndarray
     state: State
     traces: dict[str, np.ndarray]
-    words: np.ndarray | None
+    octets: np.ndarray | None
     neurons: np.ndarray | None
     dt: float = _static()
     seed: int = _static()
@@ -89,7 +91,7 @@ class Run:
     stopped: bool = _static()
 
     def __repr__(self) -> str:
-        kept = [*self.traces, *(["spikes"] if self.words is not None else [])]
+        kept = [*self.traces, *(["spikes"] if self.octets is not None else [])]
         return (
             f"Run({type(self.neuron).__name__}, population={self.shape}, duration={self.duration:g} ms, "
             f"dt={self.dt} ms, seed={self.seed}, spikes={int(self.spike_count.sum(dtype=np.int64))}, recorded={kept})"
@@ -133,10 +135,9 @@ class Run:
     @property
     def spikes(self) -> np.ndarray:
         """Which neuron fired at which step: bool, (steps, *population), made anew at each call."""
-        words = self._words()
-        parts = words.view(np.uint8).reshape(*words.shape, WORD // 8).swapaxes(1, 2)
-        raster = np.unpackbits(parts, axis=1, bitorder="little").reshape(-1, words.shape[1])
-        return raster[: self.steps].view(bool).reshape(self.steps, *self.shape)
+        raster = np.unpackbits(self._octets(), axis=0, bitorder="little").view(bool)
+        begin = self.first_step % OCTET
+        return raster[begin : begin + self.steps].reshape(self.steps, *self.shape)
 
     def events(self) -> tuple[np.ndarray, np.ndarray]:
         """Every spike: its time [ms] and the flat (C order) index of its neuron, sorted by neuron, then by time.
@@ -146,8 +147,12 @@ class Run:
             >>> lifjax.simulate(lifjax.LIF(), [300.0, 400.0], 20.0).events()
             (array([11. ,  6.9, 15.8]), array([0, 1, 1]))
         """
-        step, neuron = unpack(self._words())
-        return (step + self.first_step) * self.dt, neuron
+        return self.events_of(self._octets())
+
+    def events_of(self, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`events` of some columns of ``octets``, with the columns' places instead of the neurons."""
+        step, column = unpack(octets)
+        return (step + self.first_step // OCTET * OCTET) * self.dt, column
 
     @property
     def spike_times(self) -> Any:
@@ -158,10 +163,10 @@ class Run:
         count = self.spike_count.size
         return np.split(times, np.searchsorted(neuron, np.arange(1, count))) if count else []
 
-    def _words(self) -> np.ndarray:
-        if self.words is None:
+    def _octets(self) -> np.ndarray:
+        if self.octets is None:
             raise ValueError('spikes were not recorded, only counted; run again with record=("spikes", ...)')
-        return self.words
+        return self.octets
 
     def plot(self) -> "Figure":
         """A figure of the run: see `lifjax.plot.run`."""
@@ -194,27 +199,30 @@ def sampled_steps(first: int, steps: int, every: int) -> np.ndarray:
     return np.arange(-(-first // every) * every, first + steps, every)
 
 
-def unpack(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unpack(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Spikes in a packed raster.
 
     Args:
-        words: (words, neurons) uint32; bit b of word w is step 32 w + b.
+        octets: (octets, neurons) uint8; bit b of octet i is step 8 i + b.
 
     Returns:
         Step and neuron of each spike, int64, sorted by neuron, then by step.
 
     Example:
-        >>> unpack(np.array([[0, 1], [2, 0]], np.uint32))
-        (array([33,  0]), array([0, 1]))
+        >>> unpack(np.array([[0, 1], [2, 0]], np.uint8))
+        (array([9, 0]), array([0, 1]))
     """
     steps, neurons = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    rows = max(1, 2**22 // max(1, words.shape[1]))  # a slab at a time, so that little is unpacked at once
-    for top in range(0, len(words), rows):
-        word, neuron = np.nonzero(words[top : top + rows])
-        filled = np.ascontiguousarray(words[top : top + rows][word, neuron]).view(np.uint8).reshape(-1, WORD // 8)
-        which, bit = np.nonzero(np.unpackbits(filled, axis=1, bitorder="little"))
-        steps.append((top + word[which]) * WORD + bit)
-        neurons.append(neuron[which])
-    step, neuron = np.concatenate(steps), np.concatenate(neurons)
-    order = np.argsort(neuron, kind="stable")
-    return step[order], neuron[order]
+    width = -(-len(octets) // 8)  # words of 64 steps, most of which are empty
+    slab = max(1, _SLAB // max(1, 8 * width))
+    for left in range(0, octets.shape[1], slab):
+        part = octets[:, left : left + slab].T
+        words = np.zeros((len(part), 8 * width), np.uint8)
+        words[:, : len(octets)] = part
+        words = words.view(np.uint64).ravel()
+        filled = np.flatnonzero(words)
+        bit = np.flatnonzero(np.unpackbits(words[filled].view(np.uint8), bitorder="little").view(bool))
+        neuron, word = np.divmod(filled, max(1, width))
+        steps.append((word * 64)[bit >> 6] + (bit & 63))
+        neurons.append((neuron + left)[bit >> 6])
+    return np.concatenate(steps), np.concatenate(neurons)

@@ -19,7 +19,7 @@ def deviates():
     @jax.jit
     def draw(k):
         index = jnp.arange(NEURONS, dtype=jnp.uint32)
-        return jax.lax.map(lambda step: noise.normal(noise.key(20), index, step), k)
+        return jax.lax.map(lambda step: noise.normal(noise.bits(noise.key(20), index, step)), k)
 
     return np.asarray(draw(jnp.arange(STEPS)), np.float64)
 
@@ -76,7 +76,7 @@ def test_neighbouring_neurons_and_steps_are_uncorrelated(deviates, lag):
 def test_seeds_streams_and_purposes_are_uncorrelated(deviates, other):
     index = jnp.arange(NEURONS, dtype=jnp.uint32)
     key = noise.key(**other)
-    z = np.asarray(jax.jit(jax.vmap(lambda k: noise.normal(key, index, k)))(jnp.arange(100)), np.float64)
+    z = np.asarray(jax.jit(jax.vmap(lambda k: noise.normal(noise.bits(key, index, k))))(jnp.arange(100)), np.float64)
     assert abs((z * deviates[:100]).mean()) < 4.5 / np.sqrt(z.size)
     assert not np.array_equal(z, deviates[:100])
 
@@ -86,22 +86,22 @@ def test_the_inverse_normal_is_right_over_its_whole_range_in_both_precisions():
     word = np.r_[ends, np.random.default_rng(0).integers(0, 2**31, 10**6)].astype(np.uint32)
     exact = -ndtri((word + 0.5) * 2.0**-32)
     assert exact.max() > 6.3
-    single = np.asarray(jax.jit(noise._normal_of)(word))
+    single = np.asarray(jax.jit(noise.normal)(word))
     assert single.dtype == np.float32
     assert np.abs(single - exact).max() < 4e-6
     with jax.enable_x64(True):
-        double = np.asarray(jax.jit(noise._normal_of)(word))
+        double = np.asarray(jax.jit(noise.normal)(word))
     assert np.abs(double - exact).max() < 1e-9
 
 
 def test_the_sign_is_the_top_bit_so_deviates_are_symmetric():
     word = np.random.default_rng(1).integers(0, 2**31, 1000).astype(np.uint32)
-    np.testing.assert_array_equal(noise._normal_of(word), -np.asarray(noise._normal_of(word | np.uint32(2**31))))
+    np.testing.assert_array_equal(noise.normal(word), -np.asarray(noise.normal(word | np.uint32(2**31))))
 
 
 def test_uniform_deviates_are_uniform_and_fine_near_zero():
     index = jnp.arange(10**6, dtype=jnp.uint32)
-    u = np.asarray(noise.uniform(noise.key(3), index, 0), np.float64)
+    u = np.asarray(noise.uniform(noise.bits(noise.key(3), index, 0)), np.float64)
     assert u.min() > 0
     assert u.max() <= 1
     assert stats.kstest(u, "uniform").pvalue > 0.001
@@ -109,6 +109,6 @@ def test_uniform_deviates_are_uniform_and_fine_near_zero():
 
 
 def test_a_deviate_depends_on_seed_neuron_and_step_alone():
-    whole = noise.normal(noise.key(5), jnp.arange(100, dtype=jnp.uint32), 33)
-    part = noise.normal(noise.key(5), jnp.arange(40, 60, dtype=jnp.uint32), 33)
+    whole = noise.bits(noise.key(5), jnp.arange(100, dtype=jnp.uint32), 33)
+    part = noise.bits(noise.key(5), jnp.arange(40, 60, dtype=jnp.uint32), 33)
     np.testing.assert_array_equal(whole[40:60], part)

@@ -429,8 +429,8 @@ SPIKING, BESIDE = ["neuron", "population rate (Hz)"], ["intervals (%)", "neurons
 
 def kept(run, *names):
     """The run as it would be had only these been recorded."""
-    words = run.words if "spikes" in names else None
-    return dataclasses.replace(run, words=words, traces={n: x for n, x in run.traces.items() if n in names})
+    octets = run.octets if "spikes" in names else None
+    return dataclasses.replace(run, octets=octets, traces={n: x for n, x in run.traces.items() if n in names})
 
 
 def test_figure_of_one_neuron_lacks_what_was_recorded(pulsed):

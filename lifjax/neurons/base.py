@@ -15,6 +15,7 @@ from lifjax.surrogate import Spike
 T = TypeVar("T")
 Values = ArrayLike | Sequence[Any]  # what a person may give for a number: also nested lists of numbers
 LAST_STEP = 2**31 - 1
+LARGEST_COUNT = 2**24 - 1  # of a whole number in a neuron's state
 INTEGRATORS = ("euler", "exact")
 
 
@@ -74,12 +75,9 @@ def parameter(
     return dataclasses.field(default=default, metadata={"parameter": told})
 
 
-def per_neuron() -> Any:
-    """A field of a model's constants that is laid out with a value a neuron even where all share it.
-
-    A divisor needs it: XLA multiplies by the reciprocal of a shared divisor, which differs in the last bit.
-    """
-    return dataclasses.field(metadata={"per_neuron": True})
+def divisor() -> Any:
+    """A field of a model's constants that its step divides by; the step finds a `Divisor` there."""
+    return dataclasses.field(metadata={"divisor": True})
 
 
 def parameters(of: Any) -> dict[str, Parameter]:
@@ -94,7 +92,7 @@ def parameters(of: Any) -> dict[str, Parameter]:
 
 
 @dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, parameter, per_neuron)
+    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, parameter, divisor)
 )
 def pytree(cls: type[T]) -> type[T]:
     """A frozen, keyword-only dataclass that JAX can trace through, compared by identity, since fields may be arrays.
@@ -149,6 +147,46 @@ class Output:
 
     V: Array
     spikes: Array
+
+
+@pytree
+class Divisor:
+    """What a step divides by: ``x / divisor`` has the same bits wherever and with whatever else it is compiled.
+
+    In float64 it is a division, equal to NumPy's to the last bit. XLA would multiply by the reciprocal of a number that
+    all neurons share, so each is given its own, behind a barrier. In float32 it is a product with the reciprocal, since
+    a division takes as long as drawing a random deviate.
+    """
+
+    value: Array
+
+    @staticmethod
+    def of(number: Array, neurons: int) -> "Divisor":
+        """A divisor for so many neurons, from one number or one for each."""
+        if number.dtype == jnp.float64:
+            return Divisor(value=jax.lax.optimization_barrier(jnp.broadcast_to(number, neurons)))
+        return Divisor(value=1 / number)
+
+    def __rtruediv__(self, x: Array) -> Array:
+        return x / self.value if self.value.dtype == jnp.float64 else x * self.value
+
+
+def distance(goal: Array, drive: Array, V: Array) -> Array:
+    """``goal - V + drive``, how far V is from where it is driven to.
+
+    In float64 in this order, to the last bit. In float32 what does not change with V is added first, once a run where
+    the drive is constant.
+    """
+    return goal - V + drive if V.dtype == jnp.float64 else goal + drive - V
+
+
+def apart(product: Array, always: Array) -> Array:
+    """A product that float64 does not contract with a sum it stands in, which would round once instead of twice.
+
+    ``always`` holds always, which no compiler knows, so that the choice stays between the two. In float32, where no
+    last bit is promised, a product beside its only sum is contracted wherever it is compiled, which is as fast as can be.
+    """
+    return jnp.where(always, product, 0) if product.dtype == jnp.float64 else product
 
 
 @dataclasses.dataclass(frozen=True)

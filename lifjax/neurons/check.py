@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lifjax.neurons.base import Parameter, parameters, traced
+from lifjax.neurons.base import LARGEST_COUNT, Grid, Parameter, parameters, traced
 
 LARGEST = 1e15  # leaves room for products and quotients of two such numbers in float32
 
@@ -95,6 +95,17 @@ def check_time_constant(owner: Any, name: str, dt: Any) -> None:
         raise ValueError(
             f"dt = {dt} ms must be below {slow}, or a step leaps over the neuron's own time scale; "
             f"try dt = {float(tau.min()) / 10:.3g} or less"
+        )
+
+
+def check_count(owner: Any, name: str, grid: Grid) -> None:
+    """Raise ValueError where a time [ms] has more steps than a neuron can count."""
+    time = np.asarray(getattr(owner, name))
+    most = LARGEST_COUNT * grid.dt
+    if not (time <= most).all():
+        raise ValueError(
+            f"{type(owner).__name__}: {_first(name, time, ~(time <= most), 'ms')} is more than {LARGEST_COUNT} steps "
+            f"of dt = {grid.dt} ms can be counted; lower {name} or raise dt"
         )
 
 

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Output, Values, parameter, per_neuron, pytree
-from lifjax.neurons.check import check_order, check_time_constant
+from lifjax.neurons.base import Divisor, Grid, Output, Values, apart, distance, divisor, parameter, pytree
+from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.surrogate import Spike, choose, silence
 
 
@@ -37,7 +37,7 @@ class Constants:
     V_th: Array
     V_reset: Array
     E_L: Array
-    g_L: Array = per_neuron()
+    g_L: Divisor = divisor()
     gain: Array
     n_ref: Array
 
@@ -72,9 +72,10 @@ class LIF:
         return np.multiply(self.tau_m, self.g_L)
 
     def check(self, grid: Grid) -> None:
-        """Raise ValueError where V_reset is not below V_th or dt not below tau_m."""
+        """Raise ValueError where V_reset is not below V_th, dt not below tau_m or t_ref beyond counting."""
         check_order(self, "V_reset", "V_th")
         check_time_constant(self, "tau_m", grid.dt)
+        check_count(self, "t_ref", grid)
 
     def constants(self, grid: Grid) -> Constants:
         """The numbers of a step on this grid."""
@@ -97,9 +98,15 @@ class LIF:
         c = constants
         held = state.refractory > 0
         spiked = silence(spike(state.V, c.V_th, c.V_th - c.V_reset), held)
-        V = choose(spiked, c.V_reset, jnp.where(held, c.V_reset, state.V))
         refractory = jnp.where(held, state.refractory - 1, jnp.where(spiked.astype(bool), c.n_ref, 0))
-        # The counter is never negative, but no compiler knows: the choice between product and sum keeps the two from
-        # being contracted into one fused multiply-add, so V has the same bits on every machine and in NumPy.
-        change = jnp.where(refractory >= 0, (c.E_L - V + current / c.g_L) * c.gain, 0)
-        return State(V=V + change, refractory=refractory), Output(V=V, spikes=spiked)
+        drive = current / c.g_L
+
+        def reset(from_reset: Array, else_: Array) -> Array:
+            return choose(spiked, from_reset, jnp.where(held, from_reset, else_))
+
+        def gone_on(V: Array) -> Array:
+            return V + apart(distance(c.E_L, drive, V) * c.gain, refractory >= 0)
+
+        # Both ways on are worked out while the comparison is, which saves waiting for it.
+        after = reset(gone_on(c.V_reset), gone_on(state.V))
+        return State(V=after, refractory=refractory), Output(V=reset(c.V_reset, state.V), spikes=spiked)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from lifjax.record import Run, unpack
+from lifjax.record import Run
 
 VOLTAGE, CURRENT, RATE, QUIET = "#0072B2", "#D55E00", "#009E73", "#808080"
 FEW = 10  # neurons that are drawn one by one
@@ -63,10 +63,10 @@ def trace(run: Run, name: str, neuron: int, span: tuple[float, float]) -> tuple[
 
 def spikes(run: Run, neurons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Time [ms] and neuron of each spike of some neurons."""
-    if run.words is None or len(neurons) == run.spike_count.size:
+    if run.octets is None or len(neurons) == run.spike_count.size:
         return run.events()  # raises where there are none
-    step, place = unpack(run.words[:, neurons])
-    return (step + run.first_step) * run.dt, neurons[place]
+    times, place = run.events_of(run.octets[:, neurons])
+    return times, neurons[place]
 
 
 def envelope(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,7 @@ def run(run: Run) -> Figure:
         ['membrane potential (mV)', 'input\ncurrent (pA)']
     """
     names = [name for name in _DRAW if name in run.traces]
-    if run.steps and run.words is not None and (run.spike_count.size > FEW or not names):
+    if run.steps and run.octets is not None and (run.spike_count.size > FEW or not names):
         return _overview(run, names)
     if run.steps and names:
         return _traces(run, names)

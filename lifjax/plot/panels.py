@@ -41,7 +41,7 @@ def membrane_potential(run: Run, neuron: int = 0, ax: Axes | None = None, t_star
     if np.isfinite(V_th):  # some models have none
         ax.axhline(V_th, color=QUIET, linewidth=1.0, linestyle="--", zorder=1)
         ax.annotate("$V_{th}$", (1, V_th), (3, 0), ("axes fraction", "data"), "offset points", va="center", color=QUIET)
-        spikes = np.zeros(0) if run.words is None else drawing.spikes(run, np.array([neuron]))[0]
+        spikes = np.zeros(0) if run.octets is None else drawing.spikes(run, np.array([neuron]))[0]
         spikes, peak = spikes[(spikes >= span[0]) & (spikes <= span[1])], V_peak if np.isfinite(V_peak) else V_th + 20
         ax.vlines(spikes, V_th, peak, color=VOLTAGE, linewidth=1.0)
     ax.set(xlim=span, xlabel="time (ms)", ylabel="membrane potential (mV)")

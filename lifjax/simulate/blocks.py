@@ -14,8 +14,9 @@ import numpy as np
 from jax import Array
 
 from lifjax.backend import COMPILER_OPTIONS, layout, on_every_core
-from lifjax.record import WORD, sampled_steps
-from lifjax.simulate.core import Plan, scan_words, stepper
+from lifjax.record import OCTET, sampled_steps
+from lifjax.simulate.core import Plan, stepper
+from lifjax.simulate.loop import advance
 from lifjax.surrogate import threshold
 
 
@@ -34,10 +35,11 @@ class Buffers:
         self.first, self.record, self.every, self.select = first, record, every, select
         self.tail = shape if select is None else select.shape
         samples = len(sampled_steps(first, steps, every))
-        dtype = jnp.result_type(float)
+        self.dtype = jnp.result_type(float)
         names = record - {"spikes"}
-        self.traces = {name: np.empty((samples, math.prod(self.tail)), dtype) for name in sorted(names, reverse=True)}
-        self.words = np.empty((-(-steps // WORD), math.prod(shape)), np.uint32) if "spikes" in record else None
+        self.traces = {name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)}
+        octets = octets_between(first, first + steps)
+        self.octets = np.empty((octets, math.prod(shape)), np.uint8) if "spikes" in record else None
 
     @property
     def recorded(self) -> int:
@@ -55,15 +57,18 @@ class Buffers:
         rows = len(sampled_steps(self.first, done, self.every))
         return {name: x[:rows].reshape(rows, *self.tail) for name, x in self.traces.items()}
 
+    def octets_until(self, done: int) -> np.ndarray | None:
+        """The spikes of the first ``done`` steps."""
+        return None if self.octets is None else self.octets[: octets_between(self.first, self.first + done)]
+
 
 class Block:
     """Neurons that are run together: their state on the device, and where in the buffers their records go."""
 
     def __init__(self, plan: Plan, carry: Any, begin: int, size: int, buffers: Buffers, most: int) -> None:
         self.plan, self.begin, self.size, self.buffers = plan, begin, size, buffers
-        # Copies, since a chunk takes over its state's memory, which may be the user's.
-        self.carry = jax.tree.map(lambda leaf: jnp.copy(leaf[begin : begin + size]), carry)
-        self.count = jnp.zeros(size, jnp.int32)
+        self.carry = jax.tree.map(lambda leaf: leaf[begin : begin + size], carry)
+        self.count = np.zeros(size, np.int32)
         self.record, self.select = buffers.record, None
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
@@ -74,33 +79,59 @@ class Block:
             else:
                 self.record = buffers.record & {"spikes"}
 
-    def advance(self, done: int, now: int, capacity: int) -> None:
-        """Run ``now`` steps after the first ``done``, and keep what they record, at most ``capacity`` words."""
+    def advance(self, first: int, stop: int, steps: int, spare: dict[Any, Any]) -> None:
+        """Run from step ``first`` to before ``stop``, at most ``steps`` steps, and keep what they record.
+
+        ``spare`` holds, for each thread, memory that its earlier calls, of any block, recorded to.
+        """
         buffers = self.buffers
-        first = buffers.first + done
+        out = self._memory(steps, spare)
         self.carry, self.count, out = _chunk(
             self.plan,
             self.carry,
             self.count,
+            out,
             np.int32(first),
-            np.int32(first + now),
+            np.int32(stop),
             np.int32(self.begin),
             self.select,
-            capacity=capacity,
             block=self.size,
-            record=self.record,
             every=buffers.every,
+            together=jax.default_backend() == "cpu",
         )
-        if buffers.words is not None:
-            written = slice(done // WORD, -(-(done + now) // WORD))
-            buffers.words[written, self.begin : self.begin + self.size] = np.asarray(out["spikes"])[: -(-now // WORD)]
-        top = len(sampled_steps(buffers.first, done, buffers.every))
-        rows = len(sampled_steps(first, now, buffers.every))
+        self.count.block_until_ready()
+        if buffers.octets is not None:
+            top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
+            columns = slice(self.begin, self.begin + self.size)
+            buffers.octets[top : top + rows, columns] = _seen(out["spikes"])[:rows]
+        top = len(sampled_steps(buffers.first, first - buffers.first, buffers.every))
+        rows = len(sampled_steps(first, stop - first, buffers.every))
         for name in self.record - {"spikes"}:
-            kept = np.asarray(out[name])[:rows]
+            kept = _seen(out[name])[:rows]
             width = kept.shape[1] if self.select is None else self.columns.size
             buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
-        self.count.block_until_ready()
+        spare[threading.get_ident(), self.record] = out
+
+    def _memory(self, steps: int, spare: dict[Any, Any]) -> dict[str, Array]:
+        """Where a call records to: what another has done with, or fresh."""
+        if (kept := spare.pop((threading.get_ident(), self.record), None)) is not None:
+            return kept
+        width = self.size if self.select is None else len(self.select)
+        rows = -(-steps // self.buffers.every) + 1
+        fresh = {name: jnp.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes"}}
+        if "spikes" in self.record:
+            fresh["spikes"] = jnp.zeros((-(-steps // OCTET) + 1, self.size), jnp.uint8)
+        return fresh
+
+
+def octets_between(first: int, stop: int) -> int:
+    """How many octets hold the steps from ``first`` to before ``stop``."""
+    return -(-stop // OCTET) - first // OCTET
+
+
+def _seen(x: Array) -> np.ndarray:
+    """An array's numbers for a moment: without a copy on a CPU, where its memory is soon to be written again."""
+    return np.from_dlpack(x) if next(iter(x.devices())).platform == "cpu" else np.asarray(x)
 
 
 def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: bool) -> tuple[Any, np.ndarray, int]:
@@ -113,13 +144,19 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     lay = layout(size, buffers.recorded)
     plan = jax.device_put(plan)  # once, not at every call
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
+    # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
+    carry = jax.tree.map(np.asarray, carry)
     blocks = [Block(plan, carry, begin, lay.block, buffers, most) for begin in lay.begins]
     del carry  # the blocks have it
     done = 0
+    spare: dict[Any, Any] = {}
     with _Bar(steps, progress) as moved, _Stop() as stop:
         while done < steps and not stop.asked:
-            now = min(lay.steps, steps - done)
-            on_every_core(partial(Block.advance, done=done, now=now, capacity=lay.steps // WORD), blocks)
+            first = buffers.first + done
+            # Calls end where octets do, so that no two write to one.
+            stop_at = min(first - first % lay.steps + lay.steps, buffers.first + steps)
+            on_every_core(partial(Block.advance, first=first, stop=stop_at, steps=lay.steps, spare=spare), blocks)
+            now = stop_at - first
             done += now
             moved(now)
     if done < steps:
@@ -141,32 +178,27 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
 
 @partial(
     jax.jit,
-    static_argnames=("capacity", "block", "record", "every"),
-    donate_argnames=("carry", "count"),
+    static_argnames=("block", "every", "together"),
+    donate_argnames=("carry", "count", "out"),
     compiler_options=COMPILER_OPTIONS,
 )
 def _chunk(
     plan: Plan,
     carry: Any,
     count: Array,
+    out: dict[str, Array],
     first: Array,
     stop: Array,
     begin: Array,
     select: Array | None,
     *,
-    capacity: int,
     block: int,
-    record: frozenset[str],
     every: int,
+    together: bool,
 ) -> tuple[Any, Array, dict[str, Array]]:
-    """A block from step ``first`` to before step ``stop``: packed spikes; V and current at multiples of ``every``."""
-    step, _ = stepper(plan, threshold, record, select, block, begin)
-    (*end, count), out = scan_words(step, (*carry, count), first, stop, capacity)
-    rows = -first % every + every * jnp.arange(-(-capacity * WORD // every), dtype=jnp.int32)
-    kept = {
-        name: x if name == "spikes" or every == 1 else jnp.take(x, rows, axis=0, mode="clip") for name, x in out.items()
-    }
-    return tuple(end), count, kept
+    """A block from step ``first`` to before step ``stop``; see `lifjax.simulate.loop.advance`."""
+    take = stepper(plan, threshold, block, begin)
+    return advance(take, carry, count, out, first, stop, select=select, every=every, together=together)
 
 
 class _Stop:

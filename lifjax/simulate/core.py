@@ -15,8 +15,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Neuron, parameters, pytree
-from lifjax.record import WORD, Recording, State, chosen
+from lifjax.neurons.base import Divisor, Grid, Neuron, parameters, pytree
+from lifjax.record import Recording, State, chosen
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus, StimulusLike, terms
 from lifjax.surrogate import Spike, threshold
 
@@ -193,10 +193,9 @@ def _spread(
         flat = jnp.broadcast_to(x, plan.shape).reshape(-1)
         return flat if width == size else lax.dynamic_slice(flat, (begin,), (width,))
 
-    def constant(field: dataclasses.Field[Any]) -> Array:
+    def constant(field: dataclasses.Field[Any]) -> Any:
         x = spread(jnp.asarray(getattr(plan.constants, field.name)))
-        # Behind the barrier XLA does not see that all values are one.
-        return lax.optimization_barrier(jnp.broadcast_to(x, width)) if field.metadata.get("per_neuron") else x
+        return Divisor.of(x, width) if field.metadata.get("divisor") else x
 
     fields = dataclasses.fields(plan.constants)
     constants = dataclasses.replace(plan.constants, **{field.name: constant(field) for field in fields})
@@ -209,47 +208,53 @@ def _spread(
     return constants, drives, Lanes(index, spread), keys
 
 
-def stepper(
-    plan: Plan,
-    spike: Spike,
-    record: frozenset[str],
-    select: Array | None = None,
-    block: int | None = None,
-    begin: Array | int = 0,
-) -> tuple[Callable[..., tuple[Any, dict[str, Array]]], Array]:
-    """One step of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on.
+Take = Callable[..., tuple[Any, list[dict[str, Array]]]]
+
+
+def stepper(plan: Plan, spike: Spike, block: int | None = None, begin: Array | int = 0) -> Take:
+    """The steps of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on.
 
     Returns:
-        ``step(carry, k, stop=None)``, which gives the next carry (state of the neurons, of the stimuli, spike counts)
-        and what is recorded, and from step ``stop`` on leaves the carry as it is and shows no spikes; and the spike
-        counts to start from. ``select`` picks neurons for V and current.
+        ``take(carry, k, steps=1)``: what a number of steps from step ``k`` on makes of the carry (state of the neurons,
+        of the stimuli), and what each of them shows: V, current and spikes. Several steps begin at an even ``k``, since
+        two share the random bits of a counter.
     """
     constants, drives, lanes, keys = _spread(plan, block, begin)
     lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, constants)
-    V = jax.ShapeDtypeStruct(lanes.index.shape, jnp.result_type(float))
-    answer = jax.eval_shape(spike, V, V, V).dtype
-    count_dtype = jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer
+    one = partial(plan.model.step, spike=spike)
 
-    def step(carry: Any, k: Array, stop: Array | None = None) -> tuple[Any, dict[str, Array]]:
-        neurons, carried, count = carry
+    def step(carry: Any, k: Array, words: list[Array | None]) -> tuple[Any, dict[str, Array]]:
+        neurons, carried = carry
         driven = [
-            kind.current(c, s[kind.__name__], k, key, lanes)
-            for kind, c, s, key in zip(plan.kinds, drives, carried, keys, strict=True)
+            kind.current(c, s[kind.__name__], k, word, lanes)
+            for kind, c, s, word in zip(plan.kinds, drives, carried, words, strict=True)
         ]
         current = sum((current for _, current in driven[1:]), driven[0][1])
-        one = partial(plan.model.step, spike=spike)
         axes = (lane_axes, 0, 0 if current.ndim else None)
         after, shown = jax.vmap(one, in_axes=axes)(constants, neurons, current)
         drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
-        new = (after, drawn, count + shown.spikes.astype(count_dtype))
-        shows = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape)}
-        shows = {name: x if select is None else x[select] for name, x in shows.items()} | {"spikes": shown.spikes}
-        if stop is not None:
-            new = jax.tree.map(lambda n, old: jnp.where(k < stop, n, old), new, carry)
-            shows["spikes"] = shown.spikes & (k < stop)
-        return new, {name: shows[name] for name in record}
+        shows = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape), "spikes": shown.spikes}
+        return (after, drawn), shows
 
-    return step, jnp.zeros(lanes.index.shape, count_dtype)
+    def words(k: Array, steps: int) -> list[list[Array | None]]:
+        """Random bits of each of two steps, or of one, for each stimulus."""
+        drawn = [
+            None if not kind.drawn
+            else (noise.bits(key, lanes.index, k),) if steps == 1
+            else noise.pair(key, lanes.index, k)
+            for kind, key in zip(plan.kinds, keys, strict=True)
+        ]  # fmt: skip
+        return [[None if both is None else both[b] for both in drawn] for b in range(steps)]
+
+    def take(carry: Any, k: Array, steps: int = 1) -> tuple[Any, list[dict[str, Array]]]:
+        shown = []
+        for first in range(0, steps, 2):
+            for b, bits in enumerate(words(k + first, min(2, steps - first))):
+                carry, shows = step(carry, k + first + b, bits)
+                shown.append(shows)
+        return carry, shown
+
+    return take
 
 
 @partial(jax.jit, static_argnames=("steps", "spike", "record"))
@@ -257,55 +262,19 @@ def _integrate(
     plan: Plan, carry: Any, first: ArrayLike, *, steps: int, spike: Spike, record: frozenset[str]
 ) -> tuple[Any, Array, dict[str, Array]]:
     """The flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons)."""
-    step, none = stepper(plan, spike, record)
+    take = stepper(plan, spike)
+    V = jax.ShapeDtypeStruct((math.prod(plan.shape),), jnp.result_type(float))
+    answer = jax.eval_shape(spike, V, V, V).dtype
+    none = jnp.zeros(V.shape, jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer)
+
+    def body(state: Any, k: Array) -> tuple[Any, dict[str, Array]]:
+        carry, count = state
+        carry, (shows,) = take(carry, k)
+        return (carry, count + shows["spikes"].astype(count.dtype)), {name: shows[name] for name in record}
+
     k = jnp.asarray(first, jnp.int32) + jnp.arange(steps, dtype=jnp.int32)
-    (*end, count), out = lax.scan(step, (*carry, none), k)
-    return tuple(end), count, out
-
-
-def scan_words(
-    step: Callable[..., tuple[Any, dict[str, Array]]], carry: Any, first: Array, stop: Array, capacity: int
-) -> tuple[Any, dict[str, Array]]:
-    """The scan from step ``first`` to before step ``stop``, in words of steps whose spikes are bits.
-
-    How many steps there are is no part of what is compiled, only that their records fit: at most ``capacity`` words.
-
-    Returns:
-        The carry, and what was recorded: spikes (words, neurons) uint32, V and current (time, neurons); V and current
-        beyond ``stop`` are meaningless.
-    """
-
-    def word(carry: Any, k0: Array, stop: Array | None = None) -> tuple[Any, dict[str, Array]]:
-        def bit(carry: Any, b: Array) -> tuple[Any, dict[str, Array]]:
-            inner, bits = carry
-            inner, shows = step(inner, k0 + b, stop)
-            if "spikes" in shows:
-                bits |= shows.pop("spikes").astype(jnp.uint32) << b.astype(jnp.uint32)
-            return (inner, bits), shows
-
-        blank = jnp.zeros(carry[-1].shape, jnp.uint32)
-        (carry, bits), shows = lax.scan(bit, (carry, blank), jnp.arange(WORD, dtype=jnp.int32))
-        return carry, {"spikes": bits, **shows}
-
-    def put(out: dict[str, Array], i: Array, rows: dict[str, Array]) -> dict[str, Array]:
-        return {name: lax.dynamic_update_index_in_dim(x, rows[name], i, 0) for name, x in out.items()}
-
-    def whole(i: Array, both: tuple[Any, dict[str, Array]]) -> tuple[Any, dict[str, Array]]:
-        carry, rows = word(both[0], first + i * WORD)
-        return carry, put(both[1], i, rows)
-
-    record = jax.eval_shape(step, carry, first)[1]
-    told = jax.eval_shape(word, carry, first)[1]
-    out = {name: jnp.zeros((capacity, *told[name].shape), told[name].dtype) for name in record}
-    words = (stop - first) // WORD
-    carry, out = lax.fori_loop(0, words, whole, (carry, out))
-    rest = first + words * WORD
-    empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), told)
-    carry, rows = lax.cond(rest < stop, lambda c: word(c, rest, stop), lambda c: (c, empty), carry)
-    # With no rest, nothing may be written: the row it would go to, past the last, is the last.
-    kept = {name: jnp.where(rest < stop, rows[name], x[jnp.minimum(words, capacity - 1)]) for name, x in out.items()}
-    out = put(out, jnp.minimum(words, capacity - 1), kept)
-    return carry, {name: x if name == "spikes" else x.reshape(-1, x.shape[-1]) for name, x in out.items()}
+    (end, count), out = lax.scan(body, (carry, none), k)
+    return end, count, out
 
 
 def unflatten(carry: Any, plan: Plan, step: Any, dt: ArrayLike) -> State:

@@ -9,7 +9,7 @@ import numpy as np
 from lifjax.backend import require_memory
 from lifjax.neurons.base import Neuron, Parameter, Values
 from lifjax.neurons.check import check_value
-from lifjax.record import WORD, Run, State
+from lifjax.record import OCTET, Run, State
 from lifjax.simulate.blocks import Buffers, run_blocks
 from lifjax.simulate.check import (
     check_model,
@@ -122,7 +122,7 @@ def run_steps(
         spike_count=count.reshape(plan.shape),
         state=unflatten(carry, plan, np.int32(first + done), dt),
         traces=buffers.traces_until(done),
-        words=None if buffers.words is None else buffers.words[: -(-done // WORD)],
+        octets=buffers.octets_until(done),
         neurons=select,
         dt=dt,
         seed=seed,
@@ -183,6 +183,6 @@ def _check_memory(steps: int, size: int, kept: frozenset[str], every: int, selec
     remedies = {"the state of the neurons": "run fewer neurons"}
     remedies |= dict.fromkeys(sampled, "record fewer neurons (neurons=...) or fewer times (every=...)")
     if "spikes" in kept:
-        needs["spikes"] = -(-steps // WORD) * size * 4
+        needs["spikes"] = -(-steps // OCTET) * size
         remedies["spikes"] = "run a shorter duration and go on with state=run.state, or keep counts only (record=())"
     require_memory(needs, remedies)

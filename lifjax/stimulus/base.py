@@ -24,6 +24,7 @@ class Stimulus:
     """The base of every stimulus: addition, and the defaults of one without memory or noise."""
 
     timed: tuple[str, ...] = ()  # the prepared arrays whose first axis is not the population's
+    drawn = False  # whether a step needs random bits
 
     def __add__(self, other: "StimulusLike") -> "Sum":
         return Sum(terms=(*terms(self), *terms(other)))
@@ -47,8 +48,11 @@ class Stimulus:
         return ()
 
     @staticmethod
-    def current(c: Prepared, state: Any, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Any, Array]:
-        """The next state and the current [pA] at step k, of shape () or (neurons,)."""
+    def current(c: Prepared, state: Any, k: Array, word: Array | None, lanes: Lanes) -> tuple[Any, Array]:
+        """The next state and the current [pA] at step k, of shape () or (neurons,).
+
+        ``word`` holds 32 random bits for each neuron where the stimulus is ``drawn``.
+        """
         raise NotImplementedError
 
 
@@ -84,7 +88,7 @@ class Constant(Stimulus):
         return {"I": grid.number(self.I)}
 
     @staticmethod
-    def current(c: Prepared, state: Any, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Any, Array]:
+    def current(c: Prepared, state: Any, k: Array, word: Array | None, lanes: Lanes) -> tuple[Any, Array]:
         return state, c["I"]
 
 

@@ -16,6 +16,8 @@ from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 class WhiteNoise(Stimulus):
     """See `white_noise`."""
 
+    drawn = True
+
     mean: Values = parameter("pA", "mean current")
     sigma: Values = parameter("pA sqrt(s)", "noise amplitude", least=0.0)
 
@@ -25,8 +27,8 @@ class WhiteNoise(Stimulus):
         return {"mean": grid.number(self.mean), "spread": grid.number(spread)}
 
     @staticmethod
-    def current(c: Prepared, state: Any, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Any, Array]:
-        return state, c["mean"] + c["spread"] * noise.normal(key, lanes.index, k)
+    def current(c: Prepared, state: Any, k: Array, word: Array, lanes: Lanes) -> tuple[Any, Array]:
+        return state, c["mean"] + c["spread"] * noise.normal(word)
 
 
 def white_noise(mean: Values, sigma: Values) -> WhiteNoise:
@@ -52,6 +54,8 @@ def white_noise(mean: Values, sigma: Values) -> WhiteNoise:
 class OrnsteinUhlenbeck(Stimulus):
     """See `ornstein_uhlenbeck`."""
 
+    drawn = True
+
     mean: Values = parameter("pA", "mean current")
     sigma: Values = parameter("pA", "stationary standard deviation", least=0.0)
     tau: Values = parameter("ms", "correlation time", above=0.0)
@@ -68,11 +72,11 @@ class OrnsteinUhlenbeck(Stimulus):
 
     @staticmethod
     def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
-        return c["sigma"] * noise.normal(key, lanes.index, 0)
+        return c["sigma"] * noise.normal(noise.bits(key, lanes.index, 0))
 
     @staticmethod
-    def current(c: Prepared, state: Array, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Array, Array]:
-        return _decayed(state, c["decay"], c["fresh"], noise.normal(key, lanes.index, k)), c["mean"] + state
+    def current(c: Prepared, state: Array, k: Array, word: Array, lanes: Lanes) -> tuple[Array, Array]:
+        return _decayed(state, c["decay"], c["fresh"], noise.normal(word)), c["mean"] + state
 
 
 def ornstein_uhlenbeck(mean: Values, sigma: Values, tau: Values) -> OrnsteinUhlenbeck:
@@ -113,6 +117,7 @@ _MOST_PER_STEP = 20.0
 class Poisson(Stimulus):
     """See `poisson`."""
 
+    drawn = True
     timed = ("more_than",)
 
     rate: Values = parameter("Hz", "rate of the input spikes", least=0.0)
@@ -150,8 +155,8 @@ class Poisson(Stimulus):
         return jnp.zeros(lanes.index.shape, c["weight"].dtype)
 
     @staticmethod
-    def current(c: Prepared, state: Array, k: Array, key: noise.Key, lanes: Lanes) -> tuple[Array, Array]:
-        u = noise.uniform(key, lanes.index, k)
+    def current(c: Prepared, state: Array, k: Array, word: Array, lanes: Lanes) -> tuple[Array, Array]:
+        u = noise.uniform(word)
         spikes = sum(((u <= lanes.spread(tail)).astype(u.dtype) for tail in c["more_than"]), jnp.zeros_like(u))
         state = _decayed(state, c["decay"], c["weight"], spikes)
         return state, state
