@@ -20,8 +20,9 @@ COMPILER_OPTIONS: dict[str, bool | str] = {"xla_cpu_prefer_vector_width": "512"}
 
 _BLOCK = 8192  # neurons whose state stays in a core's own cache
 _SHARE = 1024  # neurons that are worth a core of their own
+_ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 _LANES = 16  # float32 numbers in the widest vector
-_RECORDED_A_CALL = 2**20  # values a block records before they are copied out
+_RECORDED_A_CALL = 2**22  # values a block records before they are copied out
 _STEPS_A_CALL = (256, 16384)
 _NEURON_STEPS_A_CHUNK = 2**31
 
@@ -124,9 +125,8 @@ def require_memory(needs: dict[str, int], remedies: dict[str, str]) -> None:
     Raises:
         MemoryError: with the sizes and the ways out, the largest first.
     """
-    there = available_memory()
     total = sum(needs.values())
-    if there is None or total <= there:
+    if total < _ALWAYS_THERE or (there := available_memory()) is None or total <= there:
         return
     largest = sorted((name for name in needs if needs[name] > 0.05 * total), key=lambda name: -needs[name])
     raise MemoryError(

@@ -217,9 +217,9 @@ def unpack(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     slab = max(1, _SLAB // max(1, 8 * width))
     for left in range(0, octets.shape[1], slab):
         part = octets[:, left : left + slab].T
-        words = np.zeros((len(part), 8 * width), np.uint8)
-        words[:, : len(octets)] = part
-        words = words.view(np.uint64).ravel()
+        bytes_ = np.zeros((len(part), 8 * width), np.uint8)
+        bytes_[:, : len(octets)] = part
+        words = bytes_.view(np.uint64).ravel()
         filled = np.flatnonzero(words)
         bit = np.flatnonzero(np.unpackbits(words[filled].view(np.uint8), bitorder="little").view(bool))
         neuron, word = np.divmod(filled, max(1, width))

@@ -184,7 +184,7 @@ def apart(product: Array, always: Array) -> Array:
     """A product that float64 does not contract with a sum it stands in, which would round once instead of twice.
 
     ``always`` holds always, which no compiler knows, so that the choice stays between the two. In float32, where no
-    last bit is promised, a product beside its only sum is contracted wherever it is compiled, which is as fast as can be.
+    last bit is promised, a product beside its only sum is contracted wherever it is compiled.
     """
     return jnp.where(always, product, 0) if product.dtype == jnp.float64 else product
 

@@ -13,9 +13,11 @@ with a spike and a reset to V_reset when V reaches V_th, and V held at V_reset f
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from lifjax.neurons.base import Divisor, Grid, Output, Values, apart, distance, divisor, parameter, pytree
 from lifjax.neurons.check import check_count, check_order, check_time_constant
@@ -26,8 +28,8 @@ from lifjax.surrogate import Spike, choose, silence
 class State:
     """The state of a LIF neuron between two steps."""
 
-    V: Array = parameter("mV", "membrane potential")
-    refractory: Array = parameter("steps", "refractory steps left", least=0)
+    V: ArrayLike = parameter("mV", "membrane potential")
+    refractory: ArrayLike = parameter("steps", "refractory steps left", least=0)
 
 
 @pytree
@@ -90,7 +92,8 @@ class LIF:
 
     def start(self) -> State:
         """The state at time 0: V_init, not refractory."""
-        return State(V=jnp.asarray(self.V_init, float), refractory=jnp.int32(0))
+        V = self.V_init if isinstance(self.V_init, jax.Array) else np.asarray(self.V_init)
+        return State(V=V, refractory=np.int32(0))
 
     @staticmethod
     def step(constants: Constants, state: State, current: Array, spike: Spike) -> tuple[State, Output]:

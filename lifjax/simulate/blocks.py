@@ -37,7 +37,9 @@ class Buffers:
         samples = len(sampled_steps(first, steps, every))
         self.dtype = jnp.result_type(float)
         names = record - {"spikes"}
-        self.traces = {name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)}
+        self.traces = {
+            name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)
+        }
         octets = octets_between(first, first + steps)
         self.octets = np.empty((octets, math.prod(shape)), np.uint8) if "spikes" in record else None
 
@@ -91,9 +93,7 @@ class Block:
             self.carry,
             self.count,
             out,
-            np.int32(first),
-            np.int32(stop),
-            np.int32(self.begin),
+            np.array([first, stop, self.begin], np.int32),
             self.select,
             block=self.size,
             every=buffers.every,
@@ -112,15 +112,15 @@ class Block:
             buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
         spare[threading.get_ident(), self.record] = out
 
-    def _memory(self, steps: int, spare: dict[Any, Any]) -> dict[str, Array]:
+    def _memory(self, steps: int, spare: dict[Any, Any]) -> dict[str, Any]:
         """Where a call records to: what another has done with, or fresh."""
         if (kept := spare.pop((threading.get_ident(), self.record), None)) is not None:
             return kept
         width = self.size if self.select is None else len(self.select)
         rows = -(-steps // self.buffers.every) + 1
-        fresh = {name: jnp.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes"}}
+        fresh = {name: np.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes"}}
         if "spikes" in self.record:
-            fresh["spikes"] = jnp.zeros((-(-steps // OCTET) + 1, self.size), jnp.uint8)
+            fresh["spikes"] = np.zeros((-(-steps // OCTET) + 1, self.size), np.uint8)
         return fresh
 
 
@@ -142,7 +142,8 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     """
     size = math.prod(plan.shape)
     lay = layout(size, buffers.recorded)
-    plan = jax.device_put(plan)  # once, not at every call
+    if len(lay.begins) > 1 or steps > lay.steps:
+        plan = jax.device_put(plan)  # once, not at every call
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
     # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
     carry = jax.tree.map(np.asarray, carry)
@@ -187,16 +188,15 @@ def _chunk(
     carry: Any,
     count: Array,
     out: dict[str, Array],
-    first: Array,
-    stop: Array,
-    begin: Array,
+    span: Array,
     select: Array | None,
     *,
     block: int,
     every: int,
     together: bool,
 ) -> tuple[Any, Array, dict[str, Array]]:
-    """A block from step ``first`` to before step ``stop``; see `lifjax.simulate.loop.advance`."""
+    """A block from its first step to before its last, as ``span`` says; see `lifjax.simulate.loop.advance`."""
+    first, stop, begin = span
     take = stepper(plan, threshold, block, begin)
     return advance(take, carry, count, out, first, stop, select=select, every=every, together=together)
 

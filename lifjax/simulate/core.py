@@ -146,9 +146,10 @@ def make_ready(
     start = neuron.start() if state is None else state.neuron
     carried = _go_on(plan, () if state is None else state.stimulus)
 
-    def flat(leaf: ArrayLike) -> Array:
+    def flat(leaf: ArrayLike) -> Any:
         dtype = jnp.int32 if jnp.issubdtype(jnp.result_type(leaf), jnp.integer) else jnp.result_type(float)
-        return jnp.broadcast_to(jnp.asarray(leaf, dtype), plan.shape).reshape(-1)
+        xp: Any = np if isinstance(leaf, np.ndarray | np.generic) else jnp  # NumPy's own take far less time
+        return xp.broadcast_to(xp.asarray(leaf, dtype), plan.shape).reshape(-1)
 
     return plan, (jax.tree.map(flat, start), jax.tree.map(flat, carried)), first
 
@@ -166,11 +167,16 @@ def _begin(plan: Plan) -> tuple[Any, ...]:
 
 def _go_on(plan: Plan, carried: tuple[Any, ...]) -> tuple[Any, ...]:
     """What each stimulus carries: that of one of the same kind in the same place, where there is one, else a start."""
-    begun = _begin(plan)
+    begun = _begin(plan) if any(kind.begin is not Stimulus.begin for kind in plan.kinds) else _nothing(plan)
     return tuple(
         old if _structure(old) == _structure(new) else new
         for old, new in zip((*carried, *begun[len(carried) :]), begun, strict=False)
     )
+
+
+def _nothing(plan: Plan) -> tuple[Any, ...]:
+    """What stimuli without memory carry."""
+    return tuple({kind.__name__: ()} for kind in plan.kinds)
 
 
 def _structure(tree: Any) -> Any:

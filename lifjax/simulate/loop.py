@@ -1,10 +1,13 @@
 """The loops of a block of neurons over its steps: whole tiles of steps where they fit, single steps at the ends.
 
-What is done is the same however steps are grouped; the grouping is for speed. XLA's CPU backend turns each array that a
-loop carries into a kernel of its own, which works out the step anew, and each kernel reads and writes the carry. Carried
-as one array, and taken some steps at a time, a step is part of one kernel and its state stays in registers.
+What is done is the same however steps are grouped; the grouping is for speed. XLA's CPU backend turns each array that
+a loop carries into a kernel of its own, which works out the step anew, and each kernel reads and writes the carry.
+Carried as one array, and taken some steps at a time, a step is part of one kernel and its state stays in registers.
 """
 
+import copy
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +21,15 @@ TILE = 8
 _LONG = 128  # steps whose spikes a byte can count
 _BYTE = 24  # where in a word the byte of spikes is
 _MARGIN = 16
+
+
+Out = dict[str, Array]
+Put = Callable[[Out, str, Array, Array], Out]
+
+
+def put(out: Out, name: str, row: Array, value: Array) -> Out:
+    """The records with one row of one of them written."""
+    return out | {name: lax.dynamic_update_index_in_dim(out[name], value, row, 0)}
 
 
 class Packing:
@@ -45,6 +57,14 @@ class Packing:
         if not self.together:
             return words
         return tuple(lax.dynamic_update_slice(x, w, (self.zero,)) for x, w in zip(packed, words, strict=True))
+
+    def after(self, record: Array) -> "Packing":
+        """The same, once a record of the state is written: only then may XLA update the state in place."""
+        if not self.together:
+            return self
+        later = copy.copy(self)
+        later.zero = jnp.where(jnp.isnan(record[0, 0]), jnp.uint32(0), self.zero)
+        return later
 
     def _words(self, carry: Any, tally: Array) -> tuple[Array, ...]:
         leaves = jax.tree.leaves(carry)
@@ -88,101 +108,142 @@ def _whole_of(x: Array) -> Array:
     return bits.astype(jnp.uint32)
 
 
-def advance(
-    take: Take,
-    carry: Any,
-    count: Array,
-    out: dict[str, Array],
-    first: Array,
-    stop: Array,
-    *,
-    select: Array | None,
-    every: int,
-    together: bool,
-) -> tuple[Any, Array, dict[str, Array]]:
-    """Take the steps from step ``first`` to before step ``stop``.
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """How the steps from step ``first`` to before step ``stop`` are taken.
 
     How many they are is no part of what is compiled, only that their records fit.
 
-    Args:
-        take: what `lifjax.simulate.core.stepper` returned.
-        carry, count: where it begins, and spike counts.
-        out: where records go: "spikes", (octets, neurons) uint8, from the octet of ``first`` on; "V" and "current",
-            (rows, neurons), a row for each multiple of ``every`` from ``first`` on, and one to spare.
-        first, stop: absolute steps, int32.
-        select: which neurons V and current are of; None is all.
-        every: stride of V and current.
-        together: whether to carry all in one array.
-
-    Returns:
-        The carry, the counts, and what is recorded; rows that no step wrote are meaningless.
+    take: what `lifjax.simulate.core.stepper` returned.
+    packing: how the carry is carried.
+    record: which of "V", "spikes" and "current" are recorded.
+    first, stop: absolute steps, int32.
+    every: stride of V and current.
+    select: which neurons V and current are of; None is all.
+    spare: a row of the records of V and current that is never read.
+    put: how a row is recorded.
     """
-    packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32))
-    bits = "spikes" in out
-    length = OCTET if bits else _LONG
-    row = lax.div(first + (every - 1), jnp.int32(every))
 
-    def tallied(tally: Array, shown: list[dict[str, Array]]) -> Array:
+    take: Take
+    packing: Packing
+    record: frozenset[str]
+    first: Array
+    stop: Array
+    every: int = 1
+    select: Array | None = None
+    spare: int = 0
+    put: Put = put
+
+    @property
+    def traces(self) -> frozenset[str]:
+        """What is recorded at single steps."""
+        return self.record - {"spikes"}
+
+    @property
+    def length(self) -> int:
+        """Steps in a segment, after which spikes are recorded or counted."""
+        return OCTET if "spikes" in self.record else _LONG
+
+    def run(self, carry: Any, count: Array, out: Out) -> tuple[Any, Array, Out]:
+        """The carry, the spike counts and the records after all steps, from those before the first."""
+        length = self.length
+        low, high = lax.div(self.first, jnp.int32(length)), lax.div(self.stop + (length - 1), jnp.int32(length))
+        # Whole segments are from one number to before another; none where each step is recorded.
+        one = lax.div(self.first + (length - 1), jnp.int32(length))
+        other = jnp.maximum(one, lax.div(self.stop, jnp.int32(length)))
+        one, other = (high, high) if self.traces else (one, other)
+
+        def phase(p: Array, state: Any) -> Any:
+            """The first part and all whole segments; then the last part. Written as a loop, each is compiled once."""
+            state = lax.fori_loop(jnp.where(p == 0, low, other), jnp.where(p == 0, one, high), self._part, state)
+            return lax.fori_loop(jnp.where(p == 0, one, other), other, self._whole, state)
+
+        packed, count, out = lax.fori_loop(0, 2, phase, (self.packing.begin(carry), count, out))
+        return self.packing.unpack(packed)[0], count, out
+
+    def _whole(self, i: Array, state: Any) -> Any:
+        """Segment ``i`` in tiles."""
+        packed, count, out = state
+
+        def tile(t: Array | int, packed: Any) -> Any:
+            carry, tally = self.packing.unpack(packed)
+            carry, shown = self.take(carry, i * self.length + t * TILE, TILE)
+            return self.packing.pack(packed, carry, self._tallied(tally, shown))
+
+        tiles = self.length // TILE
+        packed = tile(0, packed) if tiles == 1 else lax.fori_loop(0, tiles, tile, packed)
+        return self._flush(packed, count, out, i, None)
+
+    def _part(self, i: Array, state: Any) -> Any:
+        """Segment ``i``, or what of it is between the first and the last step, step by step."""
+        packed, count, out = state
+        stop = jnp.minimum(self.stop, (i + 1) * self.length)
+
+        def single(k: Array, state: Any) -> Any:
+            packed, out = state
+            packing = self.packing
+            for name in sorted(self.traces):
+                _, (shows,) = self.take(packing.unpack(packed)[0], k)
+                value = shows[name] if self.select is None else shows[name][self.select]
+                out = self.put(out, name, self._row(k), value)
+                packing = packing.after(out[name])
+            carry, tally = packing.unpack(packed)
+            carry, (shows,) = self.take(carry, k)
+            return packing.pack(packed, carry, self._tallied(tally, [shows])), out
+
+        packed, out = lax.fori_loop(jnp.maximum(self.first, i * self.length), stop, single, (packed, out))
+        return self._flush(packed, count, out, i, stop)
+
+    def _row(self, k: Array) -> Array:
+        """Where V and current of step ``k`` go: rows are the multiples of the stride from the first step on."""
+        every = jnp.int32(self.every)
+        row = lax.div(k, every) - lax.div(self.first + (self.every - 1), every)
+        return row if self.every == 1 else jnp.where(lax.rem(k, every) == 0, row, self.spare)
+
+    def _tallied(self, tally: Array, shown: list[dict[str, Array]]) -> Array:
         """Spikes come in as the highest bits of the byte, or are counted."""
+        bits = "spikes" in self.record
         tally = tally >> jnp.uint32(len(shown)) if bits else tally
         for b, shows in enumerate(shown):
             more = tally | jnp.uint32(1 << OCTET - len(shown) + b) if bits else tally + jnp.uint32(1)
             tally = lax.select(shows["spikes"], more, tally)
         return tally
 
-    def tile(k: Array, packed: Any) -> Any:
-        carry, tally = packing.unpack(packed)
-        carry, shown = take(carry, k, TILE)
-        return packing.pack(packed, carry, tallied(tally, shown))
+    def _flush(self, packed: Any, count: Array, out: Out, i: Array, stop: Array | None) -> Any:
+        """Count the spikes of segment ``i``, whole or ended before step ``stop``, and record them."""
+        carry, tally = self.packing.unpack(packed)
+        if "spikes" not in self.record:
+            return self.packing.pack(packed, carry, jnp.zeros_like(tally)), count + tally.astype(jnp.int32), out
+        octet = tally if stop is None else tally >> (-stop % OCTET).astype(jnp.uint32)
+        out = self.put(out, "spikes", i - lax.div(self.first, jnp.int32(OCTET)), octet.astype(jnp.uint8))
+        return packed, count + lax.population_count(octet.astype(jnp.int32)), out
 
-    def single(k: Array, state: Any) -> Any:
-        packed, traces = state
-        carry, tally = packing.unpack(packed)
-        carry, (shows,) = take(carry, k)
-        for name, trace in traces.items():
-            at = lax.div(k, jnp.int32(every)) - row
-            at = at if every == 1 else jnp.where(lax.rem(k, jnp.int32(every)) == 0, at, len(trace) - 1)
-            value = shows[name] if select is None else shows[name][select]
-            traces = traces | {name: lax.dynamic_update_index_in_dim(trace, value, at, 0)}
-        return packing.pack(packed, carry, tallied(tally, [shows])), traces
 
-    def flush(packed: Any, count: Array, out: dict[str, Array], i: Array, stop: Array | int) -> Any:
-        """Count the spikes of segment ``i``, which ends before step ``stop``, and record them."""
-        carry, tally = packing.unpack(packed)
-        if not bits:
-            return packing.pack(packed, carry, jnp.zeros_like(tally)), count + tally.astype(jnp.int32), out
-        octet = tally >> (-stop % OCTET).astype(jnp.uint32) if isinstance(stop, Array) else tally
-        spikes = lax.dynamic_update_index_in_dim(
-            out["spikes"], octet.astype(jnp.uint8), i - lax.div(first, jnp.int32(OCTET)), 0
-        )
-        return packed, count + lax.population_count(octet).astype(jnp.int32), {**out, "spikes": spikes}
+def advance(
+    take: Take,
+    carry: Any,
+    count: Array,
+    out: Out,
+    first: Array,
+    stop: Array,
+    *,
+    select: Array | None,
+    every: int,
+    together: bool,
+) -> tuple[Any, Array, Out]:
+    """Take the steps from step ``first`` to before step ``stop``, as `Loop` says.
 
-    def whole(i: Array, state: Any) -> Any:
-        packed, count, out = state
-        if length == OCTET:
-            for k in range(0, OCTET, TILE):
-                packed = tile(i * length + k, packed)
-        else:
-            packed = lax.fori_loop(0, length // TILE, lambda t, packed: tile(i * length + t * TILE, packed), packed)
-        return flush(packed, count, out, i, 0)
+    Args:
+        take, first, stop, select, every: as in `Loop`.
+        carry, count: where it begins, and spike counts.
+        out: where records go: "spikes", (octets, neurons) uint8, from the octet of ``first`` on; "V" and "current",
+            (rows, neurons), a row for each multiple of ``every`` from ``first`` on, and one to spare.
+        together: whether to carry all in one array.
 
-    def part(i: Array, state: Any) -> Any:
-        packed, count, out = state
-        traces = {name: x for name, x in out.items() if name != "spikes"}
-        end = jnp.minimum(stop, (i + 1) * length)
-        packed, traces = lax.fori_loop(jnp.maximum(first, i * length), end, single, (packed, traces))
-        return flush(packed, count, out | traces, i, end)
-
-    low, high = lax.div(first, jnp.int32(length)), lax.div(stop + (length - 1), jnp.int32(length))
-    # Whole segments are from one number to before another; none where V or current is recorded at each step.
-    one = lax.div(first + (length - 1), jnp.int32(length))
-    other = jnp.maximum(one, lax.div(stop, jnp.int32(length)))
-    one, other = (high, high) if out.keys() - {"spikes"} else (one, other)
-
-    def phase(p: Array, state: Any) -> Any:
-        """The first part and all whole segments; then the last part. Written as a loop, each is compiled once."""
-        state = lax.fori_loop(jnp.where(p == 0, low, other), jnp.where(p == 0, one, high), part, state)
-        return lax.fori_loop(jnp.where(p == 0, one, other), other, whole, state)
-
-    packed, count, out = lax.fori_loop(0, 2, phase, (packing.begin(carry), count, out))
-    return packing.unpack(packed)[0], count, out
+    Returns:
+        The carry, the counts, and what is recorded; rows that no step wrote are meaningless.
+    """
+    packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32))
+    rows = [len(x) for name, x in out.items() if name != "spikes"]
+    loop = Loop(take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1)
+    return loop.run(carry, count, out)

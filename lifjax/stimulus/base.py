@@ -48,7 +48,7 @@ class Stimulus:
         return ()
 
     @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Array | None, lanes: Lanes) -> tuple[Any, Array]:
+    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         """The next state and the current [pA] at step k, of shape () or (neurons,).
 
         ``word`` holds 32 random bits for each neuron where the stimulus is ``drawn``.
@@ -88,7 +88,7 @@ class Constant(Stimulus):
         return {"I": grid.number(self.I)}
 
     @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Array | None, lanes: Lanes) -> tuple[Any, Array]:
+    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         return state, c["I"]
 
 

@@ -27,7 +27,7 @@ class WhiteNoise(Stimulus):
         return {"mean": grid.number(self.mean), "spread": grid.number(spread)}
 
     @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Array, lanes: Lanes) -> tuple[Any, Array]:
+    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         return state, c["mean"] + c["spread"] * noise.normal(word)
 
 
@@ -75,7 +75,7 @@ class OrnsteinUhlenbeck(Stimulus):
         return c["sigma"] * noise.normal(noise.bits(key, lanes.index, 0))
 
     @staticmethod
-    def current(c: Prepared, state: Array, k: Array, word: Array, lanes: Lanes) -> tuple[Array, Array]:
+    def current(c: Prepared, state: Array, k: Array, word: Any, lanes: Lanes) -> tuple[Array, Array]:
         return _decayed(state, c["decay"], c["fresh"], noise.normal(word)), c["mean"] + state
 
 
@@ -155,7 +155,7 @@ class Poisson(Stimulus):
         return jnp.zeros(lanes.index.shape, c["weight"].dtype)
 
     @staticmethod
-    def current(c: Prepared, state: Array, k: Array, word: Array, lanes: Lanes) -> tuple[Array, Array]:
+    def current(c: Prepared, state: Array, k: Array, word: Any, lanes: Lanes) -> tuple[Array, Array]:
         u = noise.uniform(word)
         spikes = sum(((u <= lanes.spread(tail)).astype(u.dtype) for tail in c["more_than"]), jnp.zeros_like(u))
         state = _decayed(state, c["decay"], c["weight"], spikes)
