@@ -20,6 +20,7 @@ COMPILER_OPTIONS: dict[str, bool | str] = {"xla_cpu_prefer_vector_width": "512"}
 
 _BLOCK = 8192  # neurons whose state stays in a core's own cache
 _SHARE = 1024  # neurons that are worth a core of their own
+ENGINES = ("packed", "kernel", "scan")
 _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 _LANES = 16  # float32 numbers in the widest vector
 _RECORDED_A_CALL = 2**22  # values a block records before they are copied out
@@ -68,6 +69,26 @@ def layout(neurons: int, recorded: int) -> Layout:
     fit = min(_NEURON_STEPS_A_CHUNK // neurons, _RECORDED_A_CALL * len(begins) // max(1, recorded))
     low, high = _STEPS_A_CALL
     return Layout(block, begins, int(2 ** np.floor(np.log2(np.clip(fit, OCTET if recorded else low, high)))))
+
+
+def engine() -> str:
+    """How the loop over time is compiled, which changes nothing but the speed.
+
+    "packed" (a CPU): the state is carried as one array, so that XLA makes one kernel of a step. "kernel" (a GPU): one
+    kernel for all steps, written in Pallas. "scan": as XLA compiles it. The environment variable LIFJAX_ENGINE chooses
+    another than is usual for the device.
+
+    Raises:
+        ValueError: LIFJAX_ENGINE is none of them.
+
+    Example:
+        >>> engine() in ENGINES
+        True
+    """
+    asked = os.environ.get("LIFJAX_ENGINE") or {"cpu": "packed", "gpu": "kernel"}.get(jax.default_backend(), "scan")
+    if asked not in ENGINES:
+        raise ValueError(f"LIFJAX_ENGINE = {asked!r} is unknown; choose one of {', '.join(ENGINES)}, or unset it")
+    return asked
 
 
 def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.backend import COMPILER_OPTIONS, layout, on_every_core
+from lifjax.backend import COMPILER_OPTIONS, engine, layout, on_every_core
 from lifjax.record import OCTET, sampled_steps
-from lifjax.simulate.core import Plan, stepper
 from lifjax.simulate.loop import advance
+from lifjax.simulate.step import Plan, laid_out, taker
 from lifjax.surrogate import threshold
 
 
@@ -97,7 +97,7 @@ class Block:
             self.select,
             block=self.size,
             every=buffers.every,
-            together=jax.default_backend() == "cpu",
+            engine=engine(),
         )
         self.count.block_until_ready()
         if buffers.octets is not None:
@@ -179,7 +179,7 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
 
 @partial(
     jax.jit,
-    static_argnames=("block", "every", "together"),
+    static_argnames=("block", "every", "engine"),
     donate_argnames=("carry", "count", "out"),
     compiler_options=COMPILER_OPTIONS,
 )
@@ -193,12 +193,19 @@ def _chunk(
     *,
     block: int,
     every: int,
-    together: bool,
+    engine: str,
 ) -> tuple[Any, Array, dict[str, Array]]:
     """A block from its first step to before its last, as ``span`` says; see `lifjax.simulate.loop.advance`."""
     first, stop, begin = span
-    take = stepper(plan, threshold, block, begin)
-    return advance(take, carry, count, out, first, stop, select=select, every=every, together=together)
+    ready, spread = laid_out(plan, block, begin)
+    if engine == "kernel":
+        from lifjax.simulate import kernel  # only here: Pallas takes time to import
+
+        if kernel.fits(plan, select):
+            interpret = jax.default_backend() == "cpu"
+            return kernel.advance(plan, ready, carry, count, out, first, stop, every=every, interpret=interpret)
+    take = taker(plan, ready, spread, threshold)
+    return advance(take, carry, count, out, first, stop, select=select, every=every, together=engine == "packed")
 
 
 class _Stop:

@@ -1,10 +1,9 @@
-"""The one scan over time and the one vmap over neurons: pure functions, without checks, files or host."""
+"""The one scan over time: a pure function, without checks, files or host, and how a run is made ready for it."""
 
-import dataclasses
 import math
 import numbers
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -15,22 +14,11 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.neurons.base import Divisor, Grid, Neuron, parameters, pytree
+from lifjax.neurons.base import Grid, Neuron, parameters
 from lifjax.record import Recording, State, chosen
-from lifjax.stimulus.base import Lanes, Prepared, Stimulus, StimulusLike, terms
+from lifjax.simulate.step import Plan, laid_out, stepper
+from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, terms
 from lifjax.surrogate import Spike, threshold
-
-
-@pytree
-class Plan:
-    """A run made ready for the scan: numbers as leaves, and as static fields all that decides what is compiled."""
-
-    constants: Any
-    drives: tuple[Prepared, ...]
-    seed: ArrayLike
-    model: type[Neuron] = dataclasses.field(metadata={"static": True})
-    kinds: tuple[type[Stimulus], ...] = dataclasses.field(metadata={"static": True})
-    shape: tuple[int, ...] = dataclasses.field(metadata={"static": True})
 
 
 def integrate(
@@ -157,10 +145,11 @@ def make_ready(
 @jax.jit
 def _begin(plan: Plan) -> tuple[Any, ...]:
     """What each stimulus carries at first, in the population's shape, under its kind's name."""
-    _, drives, lanes, _ = _spread(plan)
+    ready, spread = laid_out(plan)
+    lanes = Lanes(ready.index, spread)
     begun = tuple(
         {kind.__name__: kind.begin(c, noise.key(plan.seed, stream, purpose=1), lanes)}
-        for stream, (kind, c) in enumerate(zip(plan.kinds, drives, strict=True))
+        for stream, (kind, c) in enumerate(zip(plan.kinds, ready.drives, strict=True))
     )
     return jax.tree.map(lambda leaf: leaf.reshape(plan.shape), begun)
 
@@ -181,86 +170,6 @@ def _nothing(plan: Plan) -> tuple[Any, ...]:
 
 def _structure(tree: Any) -> Any:
     return jax.tree.structure(tree)
-
-
-def _spread(
-    plan: Plan, block: int | None = None, begin: Array | int = 0
-) -> tuple[Any, tuple[Prepared, ...], Lanes, list[noise.Key]]:
-    """The plan's numbers laid out flat: a scalar stays a scalar, anything else has one value a neuron.
-
-    Of a block, those of so many neurons from neuron ``begin`` on.
-    """
-    size = math.prod(plan.shape)
-    width = size if block is None else block
-
-    def spread(x: Array) -> Array:
-        if x.ndim == 0:
-            return x
-        flat = jnp.broadcast_to(x, plan.shape).reshape(-1)
-        return flat if width == size else lax.dynamic_slice(flat, (begin,), (width,))
-
-    def constant(field: dataclasses.Field[Any]) -> Any:
-        x = spread(jnp.asarray(getattr(plan.constants, field.name)))
-        return Divisor.of(x, width) if field.metadata.get("divisor") else x
-
-    fields = dataclasses.fields(plan.constants)
-    constants = dataclasses.replace(plan.constants, **{field.name: constant(field) for field in fields})
-    drives = tuple(
-        {name: jnp.asarray(x) if name in kind.timed else spread(jnp.asarray(x)) for name, x in c.items()}
-        for kind, c in zip(plan.kinds, plan.drives, strict=True)
-    )
-    keys = [noise.key(plan.seed, stream) for stream in range(len(drives))]
-    index = jnp.asarray(begin, jnp.uint32) + jnp.arange(width, dtype=jnp.uint32)
-    return constants, drives, Lanes(index, spread), keys
-
-
-Take = Callable[..., tuple[Any, list[dict[str, Array]]]]
-
-
-def stepper(plan: Plan, spike: Spike, block: int | None = None, begin: Array | int = 0) -> Take:
-    """The steps of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on.
-
-    Returns:
-        ``take(carry, k, steps=1)``: what a number of steps from step ``k`` on makes of the carry (state of the neurons,
-        of the stimuli), and what each of them shows: V, current and spikes. Several steps begin at an even ``k``, since
-        two share the random bits of a counter.
-    """
-    constants, drives, lanes, keys = _spread(plan, block, begin)
-    lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, constants)
-    one = partial(plan.model.step, spike=spike)
-
-    def step(carry: Any, k: Array, words: list[Array | None]) -> tuple[Any, dict[str, Array]]:
-        neurons, carried = carry
-        driven = [
-            kind.current(c, s[kind.__name__], k, word, lanes)
-            for kind, c, s, word in zip(plan.kinds, drives, carried, words, strict=True)
-        ]
-        current = sum((current for _, current in driven[1:]), driven[0][1])
-        axes = (lane_axes, 0, 0 if current.ndim else None)
-        after, shown = jax.vmap(one, in_axes=axes)(constants, neurons, current)
-        drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
-        shows = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape), "spikes": shown.spikes}
-        return (after, drawn), shows
-
-    def words(k: Array, steps: int) -> list[list[Array | None]]:
-        """Random bits of each of two steps, or of one, for each stimulus."""
-        drawn = [
-            None if not kind.drawn
-            else (noise.bits(key, lanes.index, k),) if steps == 1
-            else noise.pair(key, lanes.index, k)
-            for kind, key in zip(plan.kinds, keys, strict=True)
-        ]  # fmt: skip
-        return [[None if both is None else both[b] for both in drawn] for b in range(steps)]
-
-    def take(carry: Any, k: Array, steps: int = 1) -> tuple[Any, list[dict[str, Array]]]:
-        shown = []
-        for first in range(0, steps, 2):
-            for b, bits in enumerate(words(k + first, min(2, steps - first))):
-                carry, shows = step(carry, k + first + b, bits)
-                shown.append(shows)
-        return carry, shown
-
-    return take
 
 
 @partial(jax.jit, static_argnames=("steps", "spike", "record"))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from lifjax.record import OCTET
-from lifjax.simulate.core import Take
+from lifjax.simulate.step import Take
 
 TILE = 8
 _LONG = 128  # steps whose spikes a byte can count
@@ -58,10 +58,11 @@ class Packing:
             return words
         return tuple(lax.dynamic_update_slice(x, w, (self.zero,)) for x, w in zip(packed, words, strict=True))
 
-    def after(self, record: Array) -> "Packing":
+    def after(self, out: Out, name: str) -> "Packing":
         """The same, once a record of the state is written: only then may XLA update the state in place."""
         if not self.together:
             return self
+        record = out[name]
         later = copy.copy(self)
         later.zero = jnp.where(jnp.isnan(record[0, 0]), jnp.uint32(0), self.zero)
         return later
@@ -186,7 +187,7 @@ class Loop:
                 _, (shows,) = self.take(packing.unpack(packed)[0], k)
                 value = shows[name] if self.select is None else shows[name][self.select]
                 out = self.put(out, name, self._row(k), value)
-                packing = packing.after(out[name])
+                packing = packing.after(out, name)
             carry, tally = packing.unpack(packed)
             carry, (shows,) = self.take(carry, k)
             return packing.pack(packed, carry, self._tallied(tally, [shows])), out

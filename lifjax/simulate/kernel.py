@@ -1,0 +1,89 @@
+"""The loops of a block of neurons as one kernel of a GPU, written in Pallas: the state stays in registers for many steps.
+
+The body of the kernel is `lifjax.simulate.loop.Loop` with the very step of the model; what is here is how numbers come
+into it and leave it. A program of the kernel runs ``_PROGRAM`` neurons from the first step to the last.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.experimental import pallas as pl
+
+from lifjax.simulate.loop import Loop, Out, Packing
+from lifjax.simulate.step import Plan, Ready, taker
+from lifjax.surrogate import threshold
+
+_PROGRAM = 256  # neurons, two for each thread of four warps
+
+
+def fits(plan: Plan, select: Array | None) -> bool:
+    """Whether a plan can run in the kernel: in float32, with no array over time to look up, and no subset to pick."""
+    return select is None and jnp.result_type(float) == jnp.float32 and not any(kind.timed for kind in plan.kinds)
+
+
+def advance(
+    plan: Plan,
+    ready: Ready,
+    carry: Any,
+    count: Array,
+    out: Out,
+    first: Array,
+    stop: Array,
+    *,
+    every: int,
+    interpret: bool,
+) -> tuple[Any, Array, Out]:
+    """What `lifjax.simulate.loop.advance` does, in one kernel; ``interpret`` runs it without a GPU, to test it."""
+    width = count.shape[0]
+    padded = -(-width // _PROGRAM) * _PROGRAM
+    numbers, tree = jax.tree.flatten((ready, carry, count, first, stop))
+    shared = [x.ndim == 0 for x in numbers]
+
+    def laid_out(x: Array, is_shared: bool) -> Array:
+        return jnp.atleast_1d(x) if is_shared else jnp.pad(x, (0, padded - width), mode="edge")
+
+    def spec(shape: tuple[int, ...], is_shared: bool) -> pl.BlockSpec:
+        if is_shared:
+            return pl.BlockSpec(shape, lambda i: (0,))
+        if len(shape) == 1:
+            return pl.BlockSpec((_PROGRAM,), lambda i: (i,))
+        return pl.BlockSpec((shape[0], _PROGRAM), lambda i: (0, i))
+
+    inputs = [laid_out(*pair) for pair in zip(numbers, shared, strict=True)]
+    kept, kept_tree = jax.tree.flatten((carry, count))
+    shapes = [jax.ShapeDtypeStruct((padded,), x.dtype) for x in kept]
+    names = sorted(out)
+    shapes += [jax.ShapeDtypeStruct((len(out[name]), padded), out[name].dtype) for name in names]
+
+    def body(*refs: Any) -> None:
+        given, told = refs[: len(inputs)], refs[len(inputs) :]
+        values = [ref[0] if is_shared else ref[...] for ref, is_shared in zip(given, shared, strict=True)]
+        inner, carry, count, first, stop = jax.tree.unflatten(tree, values)
+        records = dict(zip(names, told[len(kept) :], strict=True))
+
+        def put(out: Out, name: str, row: Array, value: Array) -> Out:
+            records[name][row, :] = value
+            return out
+
+        rows = [len(out[name]) for name in names if name != "spikes"]
+        packing = Packing(carry, False, first)
+        take = taker(plan, inner, lambda x: x, threshold)
+        spare = max(rows, default=1) - 1
+        loop = Loop(take, packing, frozenset(names), first, stop, every, None, spare, put)
+        carry, count, _ = loop.run(carry, count, {})
+        for ref, value in zip(told, jax.tree.leaves((carry, count)), strict=False):
+            ref[...] = value
+
+    results = pl.pallas_call(
+        body,
+        out_shape=shapes,
+        grid=(padded // _PROGRAM,),
+        in_specs=[spec(x.shape, is_shared) for x, is_shared in zip(inputs, shared, strict=True)],
+        out_specs=[spec(x.shape, False) for x in shapes],
+        interpret=interpret,
+        name="lifjax",
+    )(*inputs)
+    carry, count = jax.tree.unflatten(kept_tree, [x[:width] for x in results[: len(kept)]])
+    return carry, count, {name: x[:, :width] for name, x in zip(names, results[len(kept) :], strict=True)}

@@ -1,0 +1,125 @@
+"""The one vmap over neurons: the steps of a population, or of a block of it, as pure functions."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from lifjax import noise
+from lifjax.neurons.base import Divisor, Neuron, pytree
+from lifjax.stimulus.base import Lanes, Prepared, Stimulus
+from lifjax.surrogate import Spike
+
+
+@pytree
+class Plan:
+    """A run made ready for the scan: numbers as leaves, and as static fields all that decides what is compiled."""
+
+    constants: Any
+    drives: tuple[Prepared, ...]
+    seed: ArrayLike
+    model: type[Neuron] = dataclasses.field(metadata={"static": True})
+    kinds: tuple[type[Stimulus], ...] = dataclasses.field(metadata={"static": True})
+    shape: tuple[int, ...] = dataclasses.field(metadata={"static": True})
+
+
+@pytree
+class Ready:
+    """The numbers of a plan laid out for its neurons: each is one that all share, or has a value a neuron."""
+
+    constants: Any
+    drives: tuple[Prepared, ...]
+    keys: tuple[noise.Key, ...]
+    index: Array
+
+
+Spread = Callable[[Array], Array]
+Take = Callable[..., tuple[Any, list[dict[str, Array]]]]
+
+
+def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tuple[Ready, Spread]:
+    """The plan's numbers laid out flat: a scalar stays a scalar, anything else has one value a neuron.
+
+    Of a block, those of so many neurons from neuron ``begin`` on. With them comes the function that lays out another.
+    """
+    size = math.prod(plan.shape)
+    width = size if block is None else block
+
+    def spread(x: Array) -> Array:
+        if x.ndim == 0:
+            return x
+        flat = jnp.broadcast_to(x, plan.shape).reshape(-1)
+        return flat if width == size else lax.dynamic_slice(flat, (begin,), (width,))
+
+    def constant(field: dataclasses.Field[Any]) -> Any:
+        x = spread(jnp.asarray(getattr(plan.constants, field.name)))
+        return Divisor.of(x, width) if field.metadata.get("divisor") else x
+
+    fields = dataclasses.fields(plan.constants)
+    ready = Ready(
+        constants=dataclasses.replace(plan.constants, **{field.name: constant(field) for field in fields}),
+        drives=tuple(
+            {name: jnp.asarray(x) if name in kind.timed else spread(jnp.asarray(x)) for name, x in c.items()}
+            for kind, c in zip(plan.kinds, plan.drives, strict=True)
+        ),
+        keys=tuple(noise.key(plan.seed, stream) for stream in range(len(plan.kinds))),
+        index=jnp.asarray(begin, jnp.uint32) + jnp.arange(width, dtype=jnp.uint32),
+    )
+    return ready, spread
+
+
+def stepper(plan: Plan, spike: Spike, block: int | None = None, begin: Array | int = 0) -> Take:
+    """The steps of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on: see `taker`."""
+    return taker(plan, *laid_out(plan, block, begin), spike)
+
+
+def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
+    """The steps of the neurons whose numbers are ``ready``.
+
+    Returns:
+        ``take(carry, k, steps=1)``: what a number of steps from step ``k`` on makes of the carry (state of the neurons,
+        of the stimuli), and what each of them shows: V, current and spikes. Several steps begin at an even ``k``, since
+        two share the random bits of a counter.
+    """
+    lanes = Lanes(ready.index, spread)
+    lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, ready.constants)
+    one = partial(plan.model.step, spike=spike)
+
+    def step(carry: Any, k: Array, words: list[Array | None]) -> tuple[Any, dict[str, Array]]:
+        neurons, carried = carry
+        driven = [
+            kind.current(c, s[kind.__name__], k, word, lanes)
+            for kind, c, s, word in zip(plan.kinds, ready.drives, carried, words, strict=True)
+        ]
+        current = sum((current for _, current in driven[1:]), driven[0][1])
+        axes = (lane_axes, 0, 0 if current.ndim else None)
+        after, shown = jax.vmap(one, in_axes=axes)(ready.constants, neurons, current)
+        drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
+        shows = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape), "spikes": shown.spikes}
+        return (after, drawn), shows
+
+    def words(k: Array, steps: int) -> list[list[Array | None]]:
+        """Random bits of each of two steps, or of one, for each stimulus."""
+        drawn = [
+            None if not kind.drawn
+            else (noise.bits(key, ready.index, k),) if steps == 1
+            else noise.pair(key, ready.index, k)
+            for kind, key in zip(plan.kinds, ready.keys, strict=True)
+        ]  # fmt: skip
+        return [[None if both is None else both[b] for both in drawn] for b in range(steps)]
+
+    def take(carry: Any, k: Array, steps: int = 1) -> tuple[Any, list[dict[str, Array]]]:
+        shown = []
+        for first in range(0, steps, 2):
+            for b, bits in enumerate(words(k + first, min(2, steps - first))):
+                carry, shows = step(carry, k + first + b, bits)
+                shown.append(shows)
+        return carry, shown
+
+    return take
