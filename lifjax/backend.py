@@ -26,6 +26,7 @@ _LANES = 16  # float32 numbers in the widest vector
 _RECORDED_A_CALL = 2**22  # values a block records before they are copied out
 _STEPS_A_CALL = (256, 16384)
 _NEURON_STEPS_A_CHUNK = 2**31
+_ON_A_GPU = 2**35
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class Layout:
 def layout(neurons: int, recorded: int) -> Layout:
     """How a run of a population is cut, which depends on its size, what it records and the machine alone.
 
-    On a CPU blocks are small enough for a core's cache and shared out over the cores; elsewhere there is one block.
+    On a CPU blocks are small enough for a core's cache and shared out over the cores; elsewhere a device has one.
     Runs of any length share the compiled function, and a progress bar moves some times a second.
 
     Args:
@@ -57,18 +58,30 @@ def layout(neurons: int, recorded: int) -> Layout:
         >>> layout(10, 0)
         Layout(block=10, begins=(0,), steps=16384)
     """
-    blocks = 1
-    if jax.default_backend() == "cpu":
-        blocks = max(1, min(cores(), neurons // _SHARE))
-        if neurons > blocks * _BLOCK:
-            blocks = -(-neurons // _BLOCK)
-            blocks += -blocks % cores()
+    on_cpu = jax.default_backend() == "cpu"
+    blocks = max(1, min(cores() if on_cpu else len(run_devices()), neurons // _SHARE))
+    if on_cpu and neurons > blocks * _BLOCK:
+        blocks = -(-neurons // _BLOCK)
+        blocks += -blocks % cores()
     block = -(-neurons // blocks)
     block = neurons if blocks == 1 else block + -block % _LANES
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
-    fit = min(_NEURON_STEPS_A_CHUNK // neurons, _RECORDED_A_CALL * len(begins) // max(1, recorded))
+    fit = min(
+        (_NEURON_STEPS_A_CHUNK if on_cpu else _ON_A_GPU) // neurons, _RECORDED_A_CALL * len(begins) // max(1, recorded)
+    )
     low, high = _STEPS_A_CALL
     return Layout(block, begins, int(2 ** np.floor(np.log2(np.clip(fit, OCTET if recorded else low, high)))))
+
+
+def run_devices() -> list[jax.Device]:
+    """The devices that a run is spread over: all that this process has, or the one that the user chose as JAX's default.
+
+    Example:
+        >>> len(run_devices()) >= 1
+        True
+    """
+    chosen = jax.config.jax_default_device
+    return [chosen] if isinstance(chosen, jax.Device) else jax.local_devices()
 
 
 def engine() -> str:
@@ -92,12 +105,12 @@ def engine() -> str:
 
 
 def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:
-    """Do the work of each item, on a thread a core where there are several items on a CPU.
+    """Do the work of each item, on a thread a core where there are several items.
 
     A compiled function leaves Python's lock alone while it runs, so threads keep all cores busy. Whether float64 is
     enabled holds for a thread alone, so each is told.
     """
-    if len(items) == 1 or jax.default_backend() != "cpu" or cores() == 1:
+    if len(items) == 1 or cores() == 1:
         for item in items:
             work(item)
         return
@@ -195,15 +208,20 @@ def devices() -> dict[str, str]:
         "working precision": str(jnp.result_type(float)),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") or "not set",
     }
-    if len(found) > 1:
-        facts["used by lifjax"] = f"only device 0 of {len(found)}; a run is not spread over devices"
-    elif found[0].platform == "cpu":
-        facts["used by lifjax"] = f"yes, {cores()} threads over blocks of neurons on the CPU"
+    facts["engine"] = engine()
+    if found[0].platform == "cpu":
+        facts["used by lifjax"] = (
+            f"yes, {cores()} threads over blocks of neurons on {_many(run_devices(), 'CPU device')}"
+        )
         if list(Path("/proc/driver/nvidia/gpus").glob("*")):
             facts["used by lifjax"] += '; an NVIDIA GPU is here, but JAX does not see it: pip install "jax[cuda13]"'
     else:
-        facts["used by lifjax"] = "yes, one compiled scan on the GPU"
+        facts["used by lifjax"] = f"yes, a block of neurons on each of {_many(run_devices(), 'device')}"
     return facts
+
+
+def _many(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}" + ("s" if len(things) > 1 else "")
 
 
 def cores() -> int:

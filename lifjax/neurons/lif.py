@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
 from lifjax.neurons.base import Divisor, Grid, Output, Values, apart, distance, divisor, parameter, pytree
 from lifjax.neurons.check import check_count, check_order, check_time_constant
@@ -28,8 +27,8 @@ from lifjax.surrogate import Spike, choose, silence
 class State:
     """The state of a LIF neuron between two steps."""
 
-    V: ArrayLike = parameter("mV", "membrane potential")
-    refractory: ArrayLike = parameter("steps", "refractory steps left", least=0)
+    V: Any = parameter("mV", "membrane potential")
+    refractory: Any = parameter("steps", "refractory steps left", least=0)
 
 
 @pytree

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.backend import COMPILER_OPTIONS, engine, layout, on_every_core
+from lifjax.backend import COMPILER_OPTIONS, engine, layout, on_every_core, run_devices
 from lifjax.record import OCTET, sampled_steps
 from lifjax.simulate.loop import advance
 from lifjax.simulate.step import Plan, laid_out, taker
@@ -70,7 +70,7 @@ class Block:
     def __init__(self, plan: Plan, carry: Any, begin: int, size: int, buffers: Buffers, most: int) -> None:
         self.plan, self.begin, self.size, self.buffers = plan, begin, size, buffers
         self.carry = jax.tree.map(lambda leaf: leaf[begin : begin + size], carry)
-        self.count = np.zeros(size, np.int32)
+        self.count: Any = np.zeros(size, np.int32)
         self.record, self.select = buffers.record, None
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
@@ -131,7 +131,8 @@ def octets_between(first: int, stop: int) -> int:
 
 def _seen(x: Array) -> np.ndarray:
     """An array's numbers for a moment: without a copy on a CPU, where its memory is soon to be written again."""
-    return np.from_dlpack(x) if next(iter(x.devices())).platform == "cpu" else np.asarray(x)
+    here = next(iter(x.devices())).platform == "cpu"
+    return np.from_dlpack(x) if here else np.asarray(x)  # type: ignore[arg-type] # JAX leaves out an argument
 
 
 def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: bool) -> tuple[Any, np.ndarray, int]:
@@ -142,12 +143,15 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     """
     size = math.prod(plan.shape)
     lay = layout(size, buffers.recorded)
-    if len(lay.begins) > 1 or steps > lay.steps:
-        plan = jax.device_put(plan)  # once, not at every call
+    plans = [plan]
+    if len(lay.begins) > 1 or steps > lay.steps:  # to the devices once, not at every call
+        plans = [jax.device_put(plan, device) for device in run_devices()]
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
     # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
     carry = jax.tree.map(np.asarray, carry)
-    blocks = [Block(plan, carry, begin, lay.block, buffers, most) for begin in lay.begins]
+    blocks = [
+        Block(plans[i % len(plans)], carry, begin, lay.block, buffers, most) for i, begin in enumerate(lay.begins)
+    ]
     del carry  # the blocks have it
     done = 0
     spare: dict[Any, Any] = {}

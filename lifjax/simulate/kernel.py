@@ -1,4 +1,4 @@
-"""The loops of a block of neurons as one kernel of a GPU, written in Pallas: the state stays in registers for many steps.
+"""The loops of a block of neurons as one kernel of a GPU, in Pallas: the state stays in registers for many steps.
 
 The body of the kernel is `lifjax.simulate.loop.Loop` with the very step of the model; what is here is how numbers come
 into it and leave it. A program of the kernel runs ``_PROGRAM`` neurons from the first step to the last.
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
 
 from lifjax.simulate.loop import Loop, Out, Packing
 from lifjax.simulate.step import Plan, Ready, taker
@@ -83,6 +84,8 @@ def advance(
         in_specs=[spec(x.shape, is_shared) for x, is_shared in zip(inputs, shared, strict=True)],
         out_specs=[spec(x.shape, False) for x in shapes],
         interpret=interpret,
+        # Triton, since the other way to a GPU is for those of one make of chip.
+        compiler_params=triton.CompilerParams(num_warps=_PROGRAM // 64, num_stages=1),
         name="lifjax",
     )(*inputs)
     carry, count = jax.tree.unflatten(kept_tree, [x[:width] for x in results[: len(kept)]])
