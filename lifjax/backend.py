@@ -74,13 +74,13 @@ def layout(neurons: int, recorded: int) -> Layout:
 
 
 def run_devices() -> list[jax.Device]:
-    """The devices that a run is spread over: all that this process has, or the one that the user chose as JAX's default.
+    """The devices that a run is spread over: all of this process, or the one that the user made JAX's default.
 
     Example:
         >>> len(run_devices()) >= 1
         True
     """
-    chosen = jax.config.jax_default_device
+    chosen = getattr(jax.config, "jax_default_device", None)
     return [chosen] if isinstance(chosen, jax.Device) else jax.local_devices()
 
 

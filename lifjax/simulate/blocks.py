@@ -1,5 +1,6 @@
 """A run in blocks of neurons and chunks of steps: one compiled function, all cores, and the records on the host."""
 
+import itertools
 import math
 import signal
 import threading
@@ -67,10 +68,12 @@ class Buffers:
 class Block:
     """Neurons that are run together: their state on the device, and where in the buffers their records go."""
 
-    def __init__(self, plan: Plan, carry: Any, begin: int, size: int, buffers: Buffers, most: int) -> None:
-        self.plan, self.begin, self.size, self.buffers = plan, begin, size, buffers
-        self.carry = jax.tree.map(lambda leaf: leaf[begin : begin + size], carry)
-        self.count: Any = np.zeros(size, np.int32)
+    def __init__(
+        self, plan: Plan, carry: Any, begin: int, size: int, buffers: Buffers, most: int, device: jax.Device | None
+    ) -> None:
+        self.plan, self.begin, self.size, self.buffers, self.device = plan, begin, size, buffers, device
+        self.carry = self._placed(jax.tree.map(lambda leaf: leaf[begin : begin + size], carry))
+        self.count = self._placed(np.zeros(size, np.int32))
         self.record, self.select = buffers.record, None
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
@@ -110,18 +113,22 @@ class Block:
             kept = _seen(out[name])[:rows]
             width = kept.shape[1] if self.select is None else self.columns.size
             buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
-        spare[threading.get_ident(), self.record] = out
+        spare[threading.get_ident(), self.device, self.record] = out
 
     def _memory(self, steps: int, spare: dict[Any, Any]) -> dict[str, Any]:
         """Where a call records to: what another has done with, or fresh."""
-        if (kept := spare.pop((threading.get_ident(), self.record), None)) is not None:
+        if (kept := spare.pop((threading.get_ident(), self.device, self.record), None)) is not None:
             return kept
         width = self.size if self.select is None else len(self.select)
         rows = -(-steps // self.buffers.every) + 1
         fresh = {name: np.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes"}}
         if "spikes" in self.record:
             fresh["spikes"] = np.zeros((-(-steps // OCTET) + 1, self.size), np.uint8)
-        return fresh
+        return self._placed(fresh)
+
+    def _placed(self, numbers: Any) -> Any:
+        """Bound to the block's device where there are several: what is bound is compiled for apart."""
+        return numbers if self.device is None else jax.device_put(numbers, self.device)
 
 
 def octets_between(first: int, stop: int) -> int:
@@ -143,14 +150,18 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     """
     size = math.prod(plan.shape)
     lay = layout(size, buffers.recorded)
-    plans = [plan]
-    if len(lay.begins) > 1 or steps > lay.steps:  # to the devices once, not at every call
-        plans = [jax.device_put(plan, device) for device in run_devices()]
+    devices = run_devices()
+    places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
+    if len(lay.begins) > 1 or steps > lay.steps or len(devices) > 1:  # to the devices once, not at every call
+        plans = [jax.device_put(plan, device) for device in places]
+    else:
+        plans = [plan]
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
     # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
     carry = jax.tree.map(np.asarray, carry)
     blocks = [
-        Block(plans[i % len(plans)], carry, begin, lay.block, buffers, most) for i, begin in enumerate(lay.begins)
+        Block(plan, carry, begin, lay.block, buffers, most, device)
+        for begin, plan, device in zip(lay.begins, itertools.cycle(plans), itertools.cycle(places), strict=False)
     ]
     del carry  # the blocks have it
     done = 0
