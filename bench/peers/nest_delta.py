@@ -1,7 +1,6 @@
 """NEST's iaf_psc_delta, which takes the exact step of the membrane equation instead of Euler's; float64, threads."""
 
 import sys
-from importlib.metadata import version
 
 import protocol as p
 

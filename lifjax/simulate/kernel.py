@@ -45,13 +45,6 @@ def advance(
     def laid_out(x: Array, is_shared: bool) -> Array:
         return jnp.atleast_1d(x) if is_shared else jnp.pad(x, (0, padded - width), mode="edge")
 
-    def spec(shape: tuple[int, ...], is_shared: bool) -> pl.BlockSpec:
-        if is_shared:
-            return pl.BlockSpec(shape, lambda i: (0,))
-        if len(shape) == 1:
-            return pl.BlockSpec((_PROGRAM,), lambda i: (i,))
-        return pl.BlockSpec((shape[0], _PROGRAM), lambda i: (0, i))
-
     inputs = [laid_out(*pair) for pair in zip(numbers, shared, strict=True)]
     kept, kept_tree = jax.tree.flatten((carry, count))
     shapes = [jax.ShapeDtypeStruct((padded,), x.dtype) for x in kept]
@@ -81,8 +74,8 @@ def advance(
         body,
         out_shape=shapes,
         grid=(padded // _PROGRAM,),
-        in_specs=[spec(x.shape, is_shared) for x, is_shared in zip(inputs, shared, strict=True)],
-        out_specs=[spec(x.shape, False) for x in shapes],
+        in_specs=[_spec(x.shape, is_shared) for x, is_shared in zip(inputs, shared, strict=True)],
+        out_specs=[_spec(x.shape, False) for x in shapes],
         interpret=interpret,
         # Triton, since the other way to a GPU is for those of one make of chip.
         compiler_params=triton.CompilerParams(num_warps=_PROGRAM // 64, num_stages=1),
@@ -90,3 +83,12 @@ def advance(
     )(*inputs)
     carry, count = jax.tree.unflatten(kept_tree, [x[:width] for x in results[: len(kept)]])
     return carry, count, {name: x[:, :width] for name, x in zip(names, results[len(kept) :], strict=True)}
+
+
+def _spec(shape: tuple[int, ...], shared: bool) -> pl.BlockSpec:
+    """What of an array a program of the kernel sees: all of it, or the part of its own neurons."""
+    if shared:
+        return pl.BlockSpec(shape, lambda i: (0,))
+    if len(shape) == 1:
+        return pl.BlockSpec((_PROGRAM,), lambda i: (i,))
+    return pl.BlockSpec((shape[0], _PROGRAM), lambda i: (0, i))

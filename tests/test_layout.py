@@ -1,0 +1,125 @@
+"""However a run is laid on the machine, it is the same run, bit for bit; and what compiles when."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lifjax
+from lifjax.simulate import kernel
+from lifjax.simulate.core import make_ready
+from lifjax.simulate.step import laid_out
+from lifjax.stimulus.base import terms
+
+STIMULI = {
+    "constant": np.linspace(150.0, 500.0, 300),
+    "white noise": lifjax.white_noise(200.0, 5.0),
+    "sum": lifjax.ornstein_uhlenbeck(200.0, 80.0, 5.0) + lifjax.pulse(50.0, 10.0, 30.0),
+    "Poisson": lifjax.poisson(2000.0, 20.0, 5.0),
+}
+RECORDS = [(), ("spikes",), ("V", "spikes", "current")]
+
+PROGRAM = """
+import hashlib, sys, numpy as np, lifjax
+from lifjax import backend
+backend._BLOCK, backend._SHARE, low = (int(x) for x in sys.argv[1:])
+backend._STEPS_A_CALL = (low, low)
+noisy = lifjax.white_noise(np.linspace(150, 260, 5000), 5.0) + lifjax.ornstein_uhlenbeck(20.0, 30.0, 5.0)
+digest = hashlib.sha256()
+for stimulus in (noisy, np.linspace(150, 500, 5000)):
+    neuron = lifjax.LIF(tau_m=np.linspace(8, 12, 5000))
+    run = lifjax.simulate(neuron, stimulus, 60.3, seed=7, neurons=[0, 77, 4999])
+    run = lifjax.simulate(neuron, stimulus, 33.3, state=run.state, neurons=[0, 77, 4999])
+    for x in (run.V, run.spikes, run.spike_count, run.state.neuron.V, run.state.neuron.refractory):
+        digest.update(np.ascontiguousarray(x).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one.spike_count, other.spike_count)
+    np.testing.assert_array_equal(one.state.neuron.V, other.state.neuron.V)
+    assert one.traces.keys() == other.traces.keys()
+    for name in one.traces:
+        np.testing.assert_array_equal(one.traces[name], other.traces[name])
+    if one.octets is not None:
+        np.testing.assert_array_equal(one.octets, other.octets)
+
+
+@pytest.mark.slow
+def test_devices_blocks_chunks_engines_and_options_give_the_same_bits_in_fresh_processes():
+    def digest(block=8192, share=1024, chunk=16384, **env):
+        argv = [sys.executable, "-c", PROGRAM, str(block), str(share), str(chunk)]
+        done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **env}, check=True)
+        return done.stdout.strip()
+
+    two = "--xla_force_host_platform_device_count=2"
+    fused = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
+    whole = digest(share=10**6)
+    assert len(whole) == len(hashlib.sha256().hexdigest())
+    assert digest() == whole
+    assert digest(block=700, share=100, chunk=64) == whole
+    assert digest(XLA_FLAGS=two) == whole
+    assert digest(block=700, share=100, chunk=64, XLA_FLAGS=two) == whole
+    assert digest(XLA_FLAGS=fused) == whole
+    assert digest(LIFJAX_ENGINE="scan") == whole
+    assert digest(LIFJAX_ENGINE="scan", block=700, chunk=64, XLA_FLAGS=f"{two} {fused}") == whole
+
+
+@pytest.mark.parametrize("engine", ["scan", "kernel"])
+@pytest.mark.parametrize("stimulus", STIMULI)
+@pytest.mark.parametrize("record", RECORDS, ids=str)
+def test_every_engine_gives_the_same_run(engine, stimulus, record, monkeypatch):
+    def go():
+        neuron = lifjax.LIF(tau_m=np.linspace(8.0, 12.0, 300))
+        return lifjax.simulate(neuron, STIMULI[stimulus], 20.3, record=record)
+
+    usual = go()
+    monkeypatch.setenv("LIFJAX_ENGINE", engine)
+    assert_same(go(), usual)
+
+
+def test_an_unknown_engine_is_refused(monkeypatch):
+    monkeypatch.setenv("LIFJAX_ENGINE", "steam")
+    with pytest.raises(ValueError, match="LIFJAX_ENGINE = 'steam' is unknown; choose one of packed, kernel, scan"):
+        lifjax.simulate(lifjax.LIF(), 300.0, 1.0)
+
+
+@pytest.mark.parametrize("stimulus", ["constant", "white noise", "sum"])
+def test_the_kernel_can_be_translated_for_a_cuda_gpu(stimulus):
+    plan, carry, _ = make_ready(lifjax.LIF(), terms(STIMULI[stimulus]), 80, 0.1, 0, None, "euler", 300)
+
+    def go(plan, carry, count, out, first, stop):
+        ready, _ = laid_out(plan)
+        return kernel.advance(plan, ready, carry, count, out, first, stop, every=1, interpret=False)
+
+    out = {"spikes": jnp.zeros((11, 300), jnp.uint8), "V": jnp.zeros((81, 300))}
+    traced = jax.jit(go).trace(plan, carry, jnp.zeros(300, jnp.int32), out, jnp.int32(0), jnp.int32(80))
+    assert "triton" in traced.lower(lowering_platforms=("cuda",)).as_text()
+
+
+def test_one_compilation_serves_all_durations_seeds_currents_and_parameters_with_any_number_of_chunks():
+    compiled = []
+
+    def hear(name, seconds, **kwargs):
+        if name.endswith("backend_compile_duration"):
+            compiled.append(kwargs.get("fun_name"))
+
+    def go(duration, mean=200.0, tau_m=10.0, seed=0):
+        compiled.clear()
+        stimulus = lifjax.white_noise(mean, 5.0)
+        lifjax.simulate(lifjax.LIF(tau_m=tau_m), stimulus, duration, seed=seed, record=("spikes",), population=2111)
+        return len([name for name in compiled if "chunk" in str(name)])
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    try:
+        assert go(50.0) == 1
+        assert go(2000.0) == 0  # more steps than one call takes
+        assert go(77.7, mean=250.0, tau_m=12.0, seed=5) == 0
+    finally:
+        jax.monitoring.unregister_event_duration_listener(hear)
