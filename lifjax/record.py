@@ -5,7 +5,9 @@ bool raster are made from it on demand.
 """
 
 import dataclasses
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 RECORDABLE = ("V", "spikes", "current")
 OCTET = 8  # steps in a byte
-_SLAB = 2**24  # bytes of a raster that are unpacked at once
+_SLAB = 2**22  # bytes of a raster that a core unpacks at once
 
 
 def _static(**kwargs: Any) -> Any:
@@ -151,8 +153,7 @@ class Run:
 
     def events_of(self, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`events` of some columns of ``octets``, with the columns' places instead of the neurons."""
-        step, column = unpack(octets)
-        return (step + self.first_step // OCTET * OCTET) * self.dt, column
+        return unpack(octets, self.first_step // OCTET * OCTET, self.dt)
 
     @property
     def spike_times(self) -> Any:
@@ -199,30 +200,56 @@ def sampled_steps(first: int, steps: int, every: int) -> np.ndarray:
     return np.arange(-(-first // every) * every, first + steps, every)
 
 
-def unpack(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes in a packed raster.
+def unpack(octets: np.ndarray, first: int = 0, dt: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes in a packed raster, slab by slab of its columns, on all cores.
 
     Args:
-        octets: (octets, neurons) uint8; bit b of octet i is step 8 i + b.
+        octets: (octets, neurons) uint8; bit b of octet i is step ``first`` + 8 i + b.
+        first: the step of the first bit.
+        dt: grid step [ms].
 
     Returns:
-        Step and neuron of each spike, int64, sorted by neuron, then by step.
+        Time [ms], float64, and column, int64, of each spike, sorted by column, then by time.
 
     Example:
         >>> unpack(np.array([[0, 1], [2, 0]], np.uint8))
-        (array([9, 0]), array([0, 1]))
+        (array([9., 0.]), array([0, 1]))
     """
-    steps, neurons = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    width = -(-len(octets) // 8)  # words of 64 steps, most of which are empty
-    slab = max(1, _SLAB // max(1, 8 * width))
-    for left in range(0, octets.shape[1], slab):
-        part = octets[:, left : left + slab].T
-        bytes_ = np.zeros((len(part), 8 * width), np.uint8)
-        bytes_[:, : len(octets)] = part
-        words = bytes_.view(np.uint64).ravel()
-        filled = np.flatnonzero(words)
-        bit = np.flatnonzero(np.unpackbits(words[filled].view(np.uint8), bitorder="little").view(bool))
-        neuron, word = np.divmod(filled, max(1, width))
-        steps.append((word * 64)[bit >> 6] + (bit & 63))
-        neurons.append((neuron + left)[bit >> 6])
-    return np.concatenate(steps), np.concatenate(neurons)
+    width = max(1, _SLAB // max(1, len(octets)))
+    slabs = [octets[:, left : left + width] for left in range(0, octets.shape[1], width)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        sizes = list(pool.map(lambda slab: int(np.bitwise_count(slab).sum(dtype=np.int64)), slabs))
+        ends = np.cumsum([0, *sizes])
+        times, columns = np.empty(ends[-1]), np.empty(ends[-1], np.int64)
+
+        def fill(number: int) -> None:
+            step, column = _spikes(slabs[number])
+            its = slice(ends[number], ends[number + 1])
+            np.multiply(step + first, dt, out=times[its])
+            np.add(column, number * width, out=columns[its])
+
+        list(pool.map(fill, range(len(slabs))))
+    return times, columns
+
+
+def _spikes(octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Step and column of each spike in a packed raster, int64, sorted by column, then by step."""
+    rows, columns = octets.shape
+    height = -(-rows // 8)
+    byte = np.zeros((height, columns, 8), np.uint8)
+    for b in range(8):
+        byte[: len(octets[b::8]), :, b] = octets[b::8]
+    words = byte.reshape(-1).view("<u8").reshape(height, columns).T.astype(np.uint64, order="C").ravel()
+    filled = np.flatnonzero(words)
+    words = words[filled]
+    many = np.bitwise_count(words)
+    column, row = np.divmod(filled, max(1, height))
+    steps = np.empty(many.sum(dtype=np.int64), np.int64)
+    begin, place = row * 64, np.cumsum(many, dtype=np.int64) - many
+    bits = words
+    while bits.size:  # the first spike of each word, then the second of those that have one, and so on
+        steps[place] = begin + np.bitwise_count((bits & (~bits + np.uint64(1))) - np.uint64(1))
+        bits = bits & (bits - np.uint64(1))
+        more = np.flatnonzero(bits)
+        bits, begin, place = bits[more], begin[more], place[more] + 1
+    return steps, np.repeat(column, many)

@@ -1,15 +1,17 @@
 """How the benchmark speaks with a peer: one line of JSON at a time, through standard input and output.
 
-A peer is started with its workload as argument. It sets itself up, does one run that is not timed, and says that it is
-ready, or that it cannot do the work and why. Then it does the work once for each line "run", and says how long it took
-and how many spikes there were.
+A peer is started with its workload as argument. It sets itself up, does one run, and says that it is ready and how long
+that took, or that it cannot do the work and why. Then it does the work once for each line "run", and says how long it
+took and how many spikes there were.
 """
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,16 +45,30 @@ def serve(run: Callable[[], Any], versions: dict[str, str], note: str = "") -> N
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a simulator prints is no answer
     _say.to = answers
-    run()
-    _say({"ready": True, "versions": versions, "note": note})
+    before = most_memory()
+    first = _timed(run)
+    _say({"ready": True, "versions": versions, "note": note, "first": first, "memory": most_memory() - before})
     for line in sys.stdin:
         if line.strip() != "run":
             return
-        begun = time.perf_counter()
-        told = run()
-        seconds = time.perf_counter() - begun
-        seconds, spikes = told if isinstance(told, tuple) else (seconds, told)
-        _say({"seconds": float(seconds), "spikes": int(spikes)})
+        _say(_timed(run) | {"memory": most_memory() - before})
+
+
+def most_memory() -> int:
+    """The most bytes of memory that this process has had."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage counts what the parent had
+        lines = (line.split() for line in status.read_text().splitlines())
+        return next(int(words[1]) * 1024 for words in lines if words[0] == "VmHWM:")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _timed(run: Callable[[], Any]) -> dict[str, float]:
+    begun = time.perf_counter()
+    told = run()
+    seconds = time.perf_counter() - begun
+    seconds, spikes = told if isinstance(told, tuple) else (seconds, told)
+    return {"seconds": float(seconds), "spikes": int(spikes)}
 
 
 def _say(answer: dict[str, Any]) -> None:

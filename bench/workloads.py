@@ -1,0 +1,116 @@
+"""What is measured, and who takes part.
+
+A workload is a population of LIF neurons with the tutorial's parameters, under constant currents between 150 and 500 pA
+or with white noise on top, for so many steps of 0.1 ms from rest.
+"""
+
+import dataclasses
+import os
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """Who does the work.
+
+    name: as the table says it.
+    script: of bench/peers.
+    threads: how many it is to use.
+    record: what it is to record, if not what the others do.
+    environment: variables of its process.
+    """
+
+    name: str
+    script: str
+    threads: int = CORES
+    record: str = ""
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """What is done: ``neurons`` for ``steps`` steps under ``stimulus`` ("dc" or "noise"), recording ``record``.
+
+    record: "counts" of spikes, "spikes" (all of them), "V" (of all neurons at all steps), or "events": times and
+    neurons of spikes that were recorded before.
+    """
+
+    title: str
+    neurons: int
+    steps: int
+    stimulus: str
+    record: str
+    contestants: tuple[Contestant, ...] = dataclasses.field(repr=False)
+
+    def tolerance(self, spikes: int) -> float:
+        """How many spikes more or less are the same work: a percent, and one."""
+        return 1 + 0.01 * spikes
+
+
+LIFJAX = Contestant("lifjax", "lifjax_run")
+SCAN = Contestant("lifjax, plain scan", "lifjax_run", environment={"LIFJAX_ENGINE": "scan"})
+C = Contestant("C", "c_yardstick")
+WRITES = Contestant("C, writing the bytes alone", "c_yardstick", record="writes")
+LOOP = Contestant("tutorial's loop", "loop", 1)
+NUMPY = Contestant("NumPy", "vectorised_numpy", 1)
+BRIAN2 = (
+    Contestant("Brian2 C++, 1 thread", "brian2_standalone", 1),
+    *([Contestant(f"Brian2 C++, {CORES} threads", "brian2_standalone", CORES)] if CORES > 1 else []),
+    Contestant("Brian2 Cython", "brian2_cython", 1),
+)
+NEST = Contestant("NEST", "nest_delta")
+BRAINPY = Contestant("BrainPy", "brainpy_loop")
+SNNTORCH = Contestant("snnTorch", "snntorch_leaky")
+NORSE = Contestant("Norse", "norse_lif")
+
+ALL = (LIFJAX, C, LOOP, NUMPY, *BRIAN2, NEST, BRAINPY, SNNTORCH, NORSE)
+LIMIT = (LIFJAX, C)
+LARGE = (LIFJAX, C, NUMPY, *BRIAN2, NEST, BRAINPY, SNNTORCH, NORSE)
+
+# Against everyone.
+PEERS = (
+    Workload("1 neuron, V recorded", 1, 10_000, "dc", "V", ALL),
+    *(
+        Workload(f"{neurons:,} neurons, {title}", neurons, 10_000, stimulus, record, ALL)
+        for neurons in (10_000, 100_000)
+        for title, stimulus, record in (
+            ("constant current", "dc", "counts"),
+            ("every spike recorded", "dc", "spikes"),
+            ("white noise", "noise", "counts"),
+        )
+    ),
+    *(
+        Workload(f"{neurons:,} neurons, 0.1 s, constant current", neurons, 1000, "dc", "counts", LARGE)
+        for neurons in (1_000_000, 10_000_000)
+    ),
+)
+
+# Against what the machine allows.
+LIMITS = (
+    Workload("counts", 131_072, 10_000, "dc", "counts", LIMIT),
+    Workload("every spike recorded", 131_072, 10_000, "dc", "spikes", LIMIT),
+    Workload("white noise", 131_072, 10_000, "noise", "counts", LIMIT),
+    Workload("V recorded", 131_072, 1000, "dc", "V", (LIFJAX, C, WRITES)),
+    Workload("times of 100 million spikes", 131_072, 98_304, "dc", "events", (LIFJAX,)),
+)
+
+# Ourselves, smaller and larger.
+SCALING = (
+    *(Workload(f"{n:,} neurons", n, 10_000, "dc", "counts", (LIFJAX,)) for n in (10**4, 10**5, 10**6, 10**7)),
+    *(Workload(f"{k:,} steps", 131_072, k, "dc", "counts", (LIFJAX,)) for k in (10**3, 10**4, 10**5, 10**6)),
+    *(Workload(f"{n:,} neurons, noise", n, 10_000, "noise", "counts", (LIFJAX,)) for n in (10**4, 10**5, 10**6)),
+)
+
+# On a GPU: the kernel against the plain scan.
+GPU = tuple(
+    Workload(f"{n:,} neurons, {title}", n, steps, stimulus, record, (LIFJAX, SCAN))
+    for n, steps in ((10**5, 10_000), (10**6, 10_000), (10**7, 10_000), (10**8, 1000))
+    for title, stimulus, record in (
+        ("constant current", "dc", "counts"),
+        ("every spike recorded", "dc", "spikes"),
+        ("white noise", "noise", "counts"),
+    )
+)
+
+GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "gpu": GPU}
