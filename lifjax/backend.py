@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import platform
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,8 @@ _RECORDED_A_CALL = 2**22  # values a block records before they are copied out
 _STEPS_A_CALL = (256, 16384)
 _NEURON_STEPS_A_CHUNK = 2**31
 _ON_A_GPU = 2**35
+
+_usual = {"cpu": "packed", "gpu": "kernel"}
 
 T = TypeVar("T")
 
@@ -98,10 +101,29 @@ def engine() -> str:
         >>> engine() in ENGINES
         True
     """
-    asked = os.environ.get("LIFJAX_ENGINE") or {"cpu": "packed", "gpu": "kernel"}.get(jax.default_backend(), "scan")
+    asked = os.environ.get("LIFJAX_ENGINE") or _usual.get(jax.default_backend(), "scan")
     if asked not in ENGINES:
         raise ValueError(f"LIFJAX_ENGINE = {asked!r} is unknown; choose one of {', '.join(ENGINES)}, or unset it")
     return asked
+
+
+def do_without(failed: str, error: Exception) -> bool:
+    """Use the plain scan from now on, since the usual engine of this device failed; a warning says so once.
+
+    Returns:
+        Whether there is one to fall back to: not if the scan itself failed, or if the user asked for the engine.
+    """
+    if failed == "scan" or os.environ.get("LIFJAX_ENGINE"):
+        return False
+    if engine() == failed:
+        _usual[jax.default_backend()] = "scan"
+        told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        warnings.warn(
+            f"the {failed} engine does not work here ({told}); the run goes on with plain scans, which find the same, "
+            "only slower. LIFJAX_ENGINE=scan chooses them from the start",
+            stacklevel=2,
+        )
+    return True
 
 
 def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:

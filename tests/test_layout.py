@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import lifjax
+from lifjax import backend
 from lifjax.simulate import kernel
 from lifjax.simulate.core import make_ready
 from lifjax.simulate.step import laid_out
@@ -82,6 +83,30 @@ def test_every_engine_gives_the_same_run(engine, stimulus, record, monkeypatch):
     usual = go()
     monkeypatch.setenv("LIFJAX_ENGINE", engine)
     assert_same(go(), usual)
+
+
+def test_an_engine_that_does_not_work_is_done_without_and_said_once(monkeypatch):
+    def fail(*args, **kwargs):
+        raise NotImplementedError("no such chip")
+
+    usual = lifjax.simulate(lifjax.LIF(), 300.0, 7.7, population=77)
+    monkeypatch.setattr(backend, "_usual", {"cpu": "kernel"})
+    monkeypatch.setattr(kernel, "advance", fail)
+    with pytest.warns(UserWarning, match="kernel engine does not work here.*NotImplementedError: no such chip"):
+        run = lifjax.simulate(lifjax.LIF(), 300.0, 7.7, population=77)
+    assert_same(run, usual)
+    assert backend.engine() == "scan"
+    assert_same(lifjax.simulate(lifjax.LIF(), 300.0, 7.7, population=77), usual)
+
+
+def test_an_engine_that_was_asked_for_is_not_replaced(monkeypatch):
+    def fail(*args, **kwargs):
+        raise NotImplementedError("no such chip")
+
+    monkeypatch.setenv("LIFJAX_ENGINE", "kernel")
+    monkeypatch.setattr(kernel, "advance", fail)
+    with pytest.raises(NotImplementedError, match="no such chip"):
+        lifjax.simulate(lifjax.LIF(), 300.0, 7.7, population=78)
 
 
 def test_an_unknown_engine_is_refused(monkeypatch):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.backend import COMPILER_OPTIONS, engine, layout, on_every_core, run_devices
+from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, run_devices
 from lifjax.record import OCTET, sampled_steps
 from lifjax.simulate.loop import advance
 from lifjax.simulate.step import Plan, laid_out, taker
@@ -90,19 +90,7 @@ class Block:
         ``spare`` holds, for each thread, memory that its earlier calls, of any block, recorded to.
         """
         buffers = self.buffers
-        out = self._memory(steps, spare)
-        self.carry, self.count, out = _chunk(
-            self.plan,
-            self.carry,
-            self.count,
-            out,
-            np.array([first, stop, self.begin], np.int32),
-            self.select,
-            block=self.size,
-            every=buffers.every,
-            engine=engine(),
-        )
-        self.count.block_until_ready()
+        out = self._run(first, stop, self._memory(steps, spare))
         if buffers.octets is not None:
             top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
             columns = slice(self.begin, self.begin + self.size)
@@ -114,6 +102,23 @@ class Block:
             width = kept.shape[1] if self.select is None else self.columns.size
             buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
         spare[threading.get_ident(), self.device, self.record] = out
+
+    def _run(self, first: int, stop: int, out: dict[str, Any]) -> dict[str, Any]:
+        """Move the state on, and fill ``out``."""
+        numbers = (self.carry, self.count, out)
+        span = np.array([first, stop, self.begin], np.int32)
+        while True:
+            way = engine()
+            try:
+                self.carry, self.count, out = _chunk(
+                    self.plan, *numbers, span, self.select, block=self.size, every=self.buffers.every, engine=way
+                )
+                self.count.block_until_ready()
+                return out
+            except Exception as error:
+                spent = any(isinstance(x, Array) and x.is_deleted() for x in jax.tree.leaves(numbers))
+                if spent or not do_without(way, error):  # what was given away cannot be run again
+                    raise
 
     def _memory(self, steps: int, spare: dict[Any, Any]) -> dict[str, Any]:
         """Where a call records to: what another has done with, or fresh."""
