@@ -46,7 +46,8 @@ def python(script: Path) -> str:
     if block is None:
         return sys.executable
     packages = tomllib.loads(re.sub(r"^# ?", "", block[1], flags=re.M))["dependencies"]
-    name = f"{script.stem}-{hashlib.sha256(json.dumps([packages, sys.version]).encode()).hexdigest()[:8]}"
+    first = re.match(r"[\w-]+", packages[0])[0]
+    name = f"{first}-{hashlib.sha256(json.dumps([packages, sys.version]).encode()).hexdigest()[:8]}"
     folder = ENVIRONMENTS / name
     if not (folder / "complete").exists():
         for command in (["-m", "venv", "--clear", str(folder)], ["-m", "pip", "install", "--quiet", *packages]):

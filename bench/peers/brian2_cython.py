@@ -1,5 +1,9 @@
 """Brian2 in its runtime mode with Cython: what its users get without asking for more; one thread, float64."""
 
+# /// script
+# dependencies = ["brian2==2.9.0", "numpy<2.4", "setuptools"]
+# ///
+
 from importlib.metadata import version
 
 import brian2 as b

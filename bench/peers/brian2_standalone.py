@@ -1,5 +1,9 @@
 """Brian2, C++ standalone: built once at the start, then the compiled program is run; float32, OpenMP if threads > 1."""
 
+# /// script
+# dependencies = ["brian2==2.9.0", "numpy<2.4", "setuptools"]
+# ///
+
 import shutil
 import tempfile
 from importlib.metadata import version
