@@ -3,8 +3,7 @@
 # dependencies = ["torch==2.13.0", "norse==1.1.0", "numpy"]
 # ///
 
-from importlib.metadata import version
-
+import norse
 import numpy as np
 import protocol as p
 import torch
@@ -13,8 +12,8 @@ from norse.torch.functional.lif_refrac import LIFRefracFeedForwardState, LIFRefr
 
 work = p.workload()
 neurons, steps, record = work["neurons"], work["steps"], work["record"]
-torch.set_num_threads(work["threads"])
 I = torch.from_numpy(p.currents(neurons))
+torch.set_num_threads(work["threads"])
 CHUNK = 10  # steps compiled together, which then share one loop over the neurons; 50 are no faster
 # lif_refrac itself has a synaptic current; lif_box has none, and the two share the refractory update.
 box = LIFBoxParameters(tau_mem_inv=1 / p.TAU_M, v_leak=p.E_L, v_th=p.V_TH, v_reset=p.V_RESET, method="heaviside")
@@ -44,19 +43,18 @@ def run() -> int:
     for k in range(0, steps, CHUNK):
         n = min(CHUNK, steps - k)
         V, rho, count, shown = go_on(V, rho, count, n, None if noise is None else noise.normal_())
-        if record == "spikes":
-            places.append(np.flatnonzero(shown.bool().numpy()) + k * neurons)
-        elif record == "V":
+        if record == "V":
             trace[k : k + n] = shown
+        elif record == "spikes":
+            places.append(np.flatnonzero(shown.bool().numpy()) + k * neurons)
     if record == "spikes":
-        when, _who = np.divmod(np.concatenate(places), neurons)
-        return len(when)
+        return len(np.divmod(np.concatenate(places), neurons)[0])  # the steps, and the neurons
     return int(count.sum(dtype=torch.float64))
 
 
 p.serve(
     run,
-    {"norse": version("norse"), "torch": torch.__version__, "numpy": np.__version__},
+    {"norse": norse.__version__, "torch": torch.__version__, "numpy": np.__version__},
     "the loop over time, without compiling; float32; lif_box_feed_forward_step and lif_refrac's "
     f"compute_refractory_update, {CHUNK} steps to a call of torch.compile, no_grad; "
     "V is shown, and a spike comes, one step earlier, as the threshold (>, not >=) is tested after integrating",

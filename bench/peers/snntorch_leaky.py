@@ -3,8 +3,6 @@
 # dependencies = ["torch==2.13.0", "snntorch==1.0.0", "numpy"]
 # ///
 
-from importlib.metadata import version
-
 import numpy as np
 import protocol as p
 import snntorch
@@ -12,16 +10,12 @@ import torch
 
 work = p.workload()
 neurons, steps, record = work["neurons"], work["steps"], work["record"]
-torch.set_num_threads(work["threads"])
 I = torch.from_numpy(p.currents(neurons))
+torch.set_num_threads(work["threads"])
 CHUNK = 10  # steps compiled together, which then share one loop over the neurons
 gain = p.DT / p.TAU_M
-leaky = snntorch.Leaky(
-    beta=1 - gain,
-    threshold=p.V_TH - p.V_RESET,  # V is counted from V_reset, which is E_L: Leaky rests at 0 and resets to it
-    reset_mechanism="zero",
-    surrogate_disable=True,
-)
+# V is counted from V_reset, which is E_L: Leaky rests at 0 and resets to it.
+leaky = snntorch.Leaky(1 - gain, p.V_TH - p.V_RESET, reset_mechanism="zero", surrogate_disable=True)
 
 
 @torch.compile(fullgraph=True)
@@ -34,8 +28,7 @@ def go_on(V: torch.Tensor, wait: torch.Tensor, count: torch.Tensor, n: int, nois
         held = wait > 0  # Leaky has no refractory time
         spikes = spikes.masked_fill(held, 0)
         V = V.masked_fill(held | (spikes > 0), 0)  # Leaky resets in the next step; reset_delay=False does not compile
-        wait = torch.where(held, wait - 1, spikes * p.N_REF)
-        count = count + spikes
+        wait, count = torch.where(held, wait - 1, spikes * p.N_REF), count + spikes
         shown.append(V + p.E_L if record == "V" else spikes)
     return V, wait, count, None if record == "counts" else torch.stack(shown)
 
@@ -49,19 +42,18 @@ def run() -> int:
     for k in range(0, steps, CHUNK):
         n = min(CHUNK, steps - k)
         V, wait, count, shown = go_on(V, wait, count, n, None if noise is None else noise.normal_())
-        if record == "spikes":
-            places.append(np.flatnonzero(shown.bool().numpy()) + k * neurons)
-        elif record == "V":
+        if record == "V":
             trace[k : k + n] = shown
+        elif record == "spikes":
+            places.append(np.flatnonzero(shown.bool().numpy()) + k * neurons)
     if record == "spikes":
-        when, _who = np.divmod(np.concatenate(places), neurons)
-        return len(when)
+        return len(np.divmod(np.concatenate(places), neurons)[0])  # the steps, and the neurons
     return int(count.sum(dtype=torch.float64))
 
 
 p.serve(
     run,
-    {"snntorch": version("snntorch"), "torch": torch.__version__, "numpy": np.__version__},
+    {"snntorch": snntorch.__version__, "torch": torch.__version__, "numpy": np.__version__},
     f"the loop over time, without compiling; float32; {CHUNK} steps to a call of torch.compile, no_grad; "
     "Leaky has no refractory time: a counter around it holds V; "
     "V is shown, and a spike comes, one step earlier, as the threshold (>, not >=) is tested after integrating",

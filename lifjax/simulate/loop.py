@@ -202,13 +202,12 @@ class Loop:
         return row if self.every == 1 else jnp.where(lax.rem(k, every) == 0, row, self.spare)
 
     def _tallied(self, tally: Array, shown: list[dict[str, Array]]) -> Array:
-        """Spikes come in as the highest bits of the byte, or are counted."""
+        """Spikes come in as the highest bits of the byte, or are counted, which as bits is faster too."""
         bits = "spikes" in self.record
-        tally = tally >> jnp.uint32(len(shown)) if bits else tally
+        byte = tally >> jnp.uint32(len(shown)) if bits else jnp.zeros_like(tally)
         for b, shows in enumerate(shown):
-            more = tally | jnp.uint32(1 << OCTET - len(shown) + b) if bits else tally + jnp.uint32(1)
-            tally = lax.select(shows["spikes"], more, tally)
-        return tally
+            byte = lax.select(shows["spikes"], byte | jnp.uint32(1 << OCTET - len(shown) + b), byte)
+        return byte if bits else tally + lax.population_count(byte)
 
     def _flush(self, packed: Any, count: Array, out: Out, i: Array, stop: Array | None) -> Any:
         """Count the spikes of segment ``i``, whole or ended before step ``stop``, and record them."""
