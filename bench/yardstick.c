@@ -10,22 +10,22 @@
 
 enum { B = 64 };
 
-typedef struct { float V_th, V_reset, E_L, g_L, gain; int32_t n_ref; } neuron;
+typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron;
 
 #define STEP(DRIVE)                                                  \
   int held = r[i] > 0, spike = !held & (v[i] >= p.V_th);            \
   float u = (held | spike) ? p.V_reset : v[i];                      \
   r[i] = held ? r[i] - 1 : (spike ? p.n_ref : 0);                   \
   c[i] += spike;                                                     \
-  v[i] = u + (p.E_L - u + (DRIVE)) * p.gain;
+  v[i] = u * p.keep + (DRIVE);
 
 #define BEGIN                                                        \
   long m = n - b < B ? n - b : B;                                    \
   float v[B], d[B];                                                  \
   int32_t r[B], c[B];                                                \
   for (int i = 0; i < B; i++) {                                      \
-    v[i] = p.E_L; r[i] = c[i] = 0;                                  \
-    d[i] = i < m ? I[b + i] / p.g_L : 0;                            \
+    v[i] = p.V_reset; r[i] = c[i] = 0;                               \
+    d[i] = i < m ? I[b + i] * p.scale + p.base : 0;                  \
   }
 
 #define END for (int i = 0; i < m; i++) count[b + i] = c[i];
@@ -106,7 +106,7 @@ static inline float normal(uint32_t word) {
 
 /* Spike counts under white noise: I (n) is its mean [pA], spread its standard deviation in a step [pA]. */
 void noise(neuron p, const float *I, float spread, uint32_t k0, uint32_t k1, long n, long steps, int32_t *count) {
-  float scale = spread / p.g_L;
+  float scale = spread * p.scale;
 #pragma omp parallel for schedule(static)
   for (long b = 0; b < n; b += B) {
     BEGIN

@@ -19,15 +19,15 @@ from lifjax.record import OCTET
 # Vectors as wide as the processor has, which XLA does not use unasked; no other code compiled by JAX is touched.
 COMPILER_OPTIONS: dict[str, bool | str] = {"xla_cpu_prefer_vector_width": "512"}
 
-_BLOCK = 8192  # neurons whose state stays in a core's own cache
+_BLOCK = 16384  # neurons whose state stays in a core's own cache
 _SHARE = 1024  # neurons that are worth a core of their own
 ENGINES = ("packed", "kernel", "scan")
 _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 _LANES = 16  # float32 numbers in the widest vector
-_RECORDED_A_CALL = 2**22  # values a block records before they are copied out
+_RECORDED_A_CALL = 2**22  # bytes a block records before they are copied out, while a core's own cache has them
+_ON_A_GPU = 2**28
 _STEPS_A_CALL = (256, 16384)
-_NEURON_STEPS_A_CHUNK = 2**31
-_ON_A_GPU = 2**35
+_NEURON_STEPS_A_ROUND = (2**31, 2**35)  # on a CPU, on a GPU
 
 _usual = {"cpu": "packed", "gpu": "kernel"}
 
@@ -38,6 +38,8 @@ T = TypeVar("T")
 class Layout:
     """How a run is cut: blocks of ``block`` neurons, each from neuron ``begins[i]`` on, and calls of ``steps`` steps.
 
+    All blocks are at the same step after each ``round`` of steps, when progress is told and Ctrl-C is heard.
+
     All blocks are of one size, so that one compiled function serves them all; the last may begin within the one before
     it, and both find the same for the neurons they share.
     """
@@ -45,9 +47,10 @@ class Layout:
     block: int
     begins: tuple[int, ...]
     steps: int
+    round: int
 
 
-def layout(neurons: int, recorded: int) -> Layout:
+def layout(neurons: int, recorded: float) -> Layout:
     """How a run of a population is cut, which depends on its size, what it records and the machine alone.
 
     On a CPU blocks are small enough for a core's cache and shared out over the cores; elsewhere a device has one.
@@ -55,11 +58,11 @@ def layout(neurons: int, recorded: int) -> Layout:
 
     Args:
         neurons: size of the population.
-        recorded: values of V and current that are recorded a step.
+        recorded: bytes of V, current and spikes that are recorded a step.
 
     Example:
         >>> layout(10, 0)
-        Layout(block=10, begins=(0,), steps=16384)
+        Layout(block=10, begins=(0,), steps=16384, round=16384)
     """
     on_cpu = jax.default_backend() == "cpu"
     blocks = max(1, min(cores() if on_cpu else len(run_devices()), neurons // _SHARE))
@@ -69,11 +72,14 @@ def layout(neurons: int, recorded: int) -> Layout:
     block = -(-neurons // blocks)
     block = neurons if blocks == 1 else block + -block % _LANES
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
-    fit = min(
-        (_NEURON_STEPS_A_CHUNK if on_cpu else _ON_A_GPU) // neurons, _RECORDED_A_CALL * len(begins) // max(1, recorded)
-    )
     low, high = _STEPS_A_CALL
-    return Layout(block, begins, int(2 ** np.floor(np.log2(np.clip(fit, OCTET if recorded else low, high)))))
+    turn = _power_of_two(np.clip(_NEURON_STEPS_A_ROUND[not on_cpu] // neurons, low, high))
+    fit = (_RECORDED_A_CALL if on_cpu else _ON_A_GPU) * len(begins) / max(1, recorded)
+    return Layout(block, begins, _power_of_two(np.clip(fit, OCTET, turn)), turn)
+
+
+def _power_of_two(most: float) -> int:
+    return int(2 ** np.floor(np.log2(most)))
 
 
 def run_devices() -> list[jax.Device]:
@@ -127,7 +133,7 @@ def do_without(failed: str, error: Exception) -> bool:
 
 
 def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:
-    """Do the work of each item, on a thread a core where there are several items.
+    """Do the work of each item, on a thread a core where there are several items, each taking the next that is left.
 
     A compiled function leaves Python's lock alone while it runs, so threads keep all cores busy. Whether float64 is
     enabled holds for a thread alone, so each is told.
@@ -138,11 +144,14 @@ def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:
         return
     double = jnp.result_type(float) == jnp.float64
 
-    def told(item: T) -> None:
-        with jax.enable_x64(bool(double)):
-            work(item)
+    left = iter(items)
 
-    for _ in _pool().map(told, items):
+    def told(_: int) -> None:
+        with jax.enable_x64(bool(double)):
+            while (item := next(left, None)) is not None:
+                work(item)
+
+    for _ in _pool().map(told, range(min(cores(), len(items)))):
         pass
 
 

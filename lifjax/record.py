@@ -5,8 +5,9 @@ bool raster are made from it on demand.
 """
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,8 @@ class Run:
     state: pass it as ``state=`` to go on.
     every, neurons: the stride and the subset of V and current.
     stopped: whether Ctrl-C ended it early.
-    octets: the spikes, (octets, neurons) uint8, from the octet of the first step on; bit b of octet i is step 8 i + b.
+    octets: the spikes, in blocks of neurons side by side, each (octets, neurons) uint8 from the octet of the first step
+        on; bit b of octet i is step 8 i + b.
     """
 
     neuron: Neuron
@@ -81,7 +83,7 @@ class Run:
     spike_count: np.ndarray
     state: State
     traces: dict[str, np.ndarray]
-    octets: np.ndarray | None
+    octets: tuple[np.ndarray, ...] | None
     neurons: np.ndarray | None
     dt: float = _static()
     seed: int = _static()
@@ -137,9 +139,12 @@ class Run:
     @property
     def spikes(self) -> np.ndarray:
         """Which neuron fired at which step: bool, (steps, *population), made anew at each call."""
-        raster = np.unpackbits(self._octets(), axis=0, bitorder="little").view(bool)
-        begin = self.first_step % OCTET
-        return raster[begin : begin + self.steps].reshape(self.steps, *self.shape)
+        begin, end = self.first_step % OCTET, self.first_step % OCTET + self.steps
+        raster = np.empty((self.steps, self.spike_count.size), bool)
+        for block, left in _side_by_side(self._octets()):
+            bits = np.unpackbits(block, axis=0, bitorder="little")[begin:end]
+            raster[:, left : left + block.shape[1]] = bits
+        return raster.reshape(self.steps, *self.shape)
 
     def events(self) -> tuple[np.ndarray, np.ndarray]:
         """Every spike: its time [ms] and the flat (C order) index of its neuron, sorted by neuron, then by time.
@@ -149,11 +154,16 @@ class Run:
             >>> lifjax.simulate(lifjax.LIF(), [300.0, 400.0], 20.0).events()
             (array([11. ,  6.9, 15.8]), array([0, 1, 1]))
         """
-        return self.events_of(self._octets())
+        return unpack(self._octets(), self.first_step // OCTET * OCTET, self.dt)
 
-    def events_of(self, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`events` of some columns of ``octets``, with the columns' places instead of the neurons."""
-        return unpack(octets, self.first_step // OCTET * OCTET, self.dt)
+    def events_of(self, neurons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`events` of some neurons, given by flat index, with their places in ``neurons`` instead of the index."""
+        octets = self._octets()
+        some = np.empty((len(octets[0]), len(neurons)), np.uint8)
+        for block, left in _side_by_side(octets):
+            here = np.flatnonzero((neurons >= left) & (neurons < left + block.shape[1]))
+            some[:, here] = block[:, neurons[here] - left]
+        return unpack((some,), self.first_step // OCTET * OCTET, self.dt)
 
     @property
     def spike_times(self) -> Any:
@@ -164,7 +174,7 @@ class Run:
         count = self.spike_count.size
         return np.split(times, np.searchsorted(neuron, np.arange(1, count))) if count else []
 
-    def _octets(self) -> np.ndarray:
+    def _octets(self) -> tuple[np.ndarray, ...]:
         if self.octets is None:
             raise ValueError('spikes were not recorded, only counted; run again with record=("spikes", ...)')
         return self.octets
@@ -200,11 +210,17 @@ def sampled_steps(first: int, steps: int, every: int) -> np.ndarray:
     return np.arange(-(-first // every) * every, first + steps, every)
 
 
-def unpack(octets: np.ndarray, first: int = 0, dt: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def _side_by_side(octets: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, int]]:
+    """Blocks of a packed raster, each with the number of its first column."""
+    lefts = itertools.accumulate((block.shape[1] for block in octets), initial=0)
+    return zip(octets, lefts, strict=False)
+
+
+def unpack(octets: tuple[np.ndarray, ...], first: int = 0, dt: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Spikes in a packed raster, slab by slab of its columns, on all cores.
 
     Args:
-        octets: (octets, neurons) uint8; bit b of octet i is step ``first`` + 8 i + b.
+        octets: blocks of columns side by side, each (octets, neurons) uint8; bit b of octet i is step first + 8 i + b.
         first: the step of the first bit.
         dt: grid step [ms].
 
@@ -212,11 +228,15 @@ def unpack(octets: np.ndarray, first: int = 0, dt: float = 1.0) -> tuple[np.ndar
         Time [ms], float64, and column, int64, of each spike, sorted by column, then by time.
 
     Example:
-        >>> unpack(np.array([[0, 1], [2, 0]], np.uint8))
+        >>> unpack((np.array([[0], [2]], np.uint8), np.array([[1], [0]], np.uint8)))
         (array([9., 0.]), array([0, 1]))
     """
-    width = max(1, _SLAB // max(1, len(octets)))
-    slabs = [octets[:, left : left + width] for left in range(0, octets.shape[1], width)]
+    slabs, lefts = [], []
+    for block, left in _side_by_side(octets):
+        width = max(1, _SLAB // max(1, len(block)))
+        for begin in range(0, block.shape[1], width):
+            slabs.append(block[:, begin : begin + width])
+            lefts.append(left + begin)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         sizes = list(pool.map(lambda slab: int(np.bitwise_count(slab).sum(dtype=np.int64)), slabs))
         ends = np.cumsum([0, *sizes])
@@ -226,7 +246,7 @@ def unpack(octets: np.ndarray, first: int = 0, dt: float = 1.0) -> tuple[np.ndar
             step, column = _spikes(slabs[number])
             its = slice(ends[number], ends[number + 1])
             np.multiply(step + first, dt, out=times[its])
-            np.add(column, number * width, out=columns[its])
+            np.add(column, lefts[number], out=columns[its])
 
         list(pool.map(fill, range(len(slabs))))
     return times, columns

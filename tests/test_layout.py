@@ -49,7 +49,7 @@ def assert_same(one, other):
     for name in one.traces:
         np.testing.assert_array_equal(one.traces[name], other.traces[name])
     if one.octets is not None:
-        np.testing.assert_array_equal(one.octets, other.octets)
+        np.testing.assert_array_equal(np.hstack(one.octets), np.hstack(other.octets))
 
 
 @pytest.mark.slow

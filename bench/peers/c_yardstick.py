@@ -31,12 +31,13 @@ about = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text
 class Neuron(ctypes.Structure):
     """The struct of the same name."""
 
-    _fields_ = [(name, ctypes.c_float) for name in ("V_th", "V_reset", "E_L", "g_L", "gain")] + [
+    _fields_ = [(name, ctypes.c_float) for name in ("V_th", "V_reset", "keep", "scale", "base")] + [
         ("n_ref", ctypes.c_int32)
     ]
 
 
-neuron = Neuron(p.V_TH, p.V_RESET, p.E_L, p.G_L, p.DT / p.TAU_M, p.N_REF)
+gain = p.DT / p.TAU_M
+neuron = Neuron(p.V_TH, p.V_RESET, 1 - gain, gain / p.G_L, gain * p.E_L, p.N_REF)
 n, total = ctypes.c_long(neurons), ctypes.c_long(steps)
 key = [ctypes.c_uint32(int(word)) for word in noise.key(0)]  # the deviates of seed 0 in lifjax
 I, count = p.currents(neurons), np.zeros(neurons, np.int32)

@@ -75,11 +75,6 @@ def parameter(
     return dataclasses.field(default=default, metadata={"parameter": told})
 
 
-def divisor() -> Any:
-    """A field of a model's constants that its step divides by; the step finds a `Divisor` there."""
-    return dataclasses.field(metadata={"divisor": True})
-
-
 def parameters(of: Any) -> dict[str, Parameter]:
     """The parameters of a model, a stimulus or an instance of one, by name, in order.
 
@@ -91,9 +86,7 @@ def parameters(of: Any) -> dict[str, Parameter]:
     return {f.name: f.metadata["parameter"] for f in dataclasses.fields(of) if "parameter" in f.metadata}
 
 
-@dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, parameter, divisor)
-)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, parameter))
 def pytree(cls: type[T]) -> type[T]:
     """A frozen, keyword-only dataclass that JAX can trace through, compared by identity, since fields may be arrays.
 
@@ -149,46 +142,6 @@ class Output:
     spikes: Array
 
 
-@pytree
-class Divisor:
-    """What a step divides by: ``x / divisor`` has the same bits wherever and with whatever else it is compiled.
-
-    In float64 it is a division, equal to NumPy's to the last bit. XLA would multiply by the reciprocal of a number that
-    all neurons share, so each is given its own, behind a barrier. In float32 it is a product with the reciprocal, since
-    a division takes as long as drawing a random deviate.
-    """
-
-    value: Array
-
-    @staticmethod
-    def of(number: Array, neurons: int) -> "Divisor":
-        """A divisor for so many neurons, from one number or one for each."""
-        if number.dtype == jnp.float64:
-            return Divisor(value=jax.lax.optimization_barrier(jnp.broadcast_to(number, neurons)))
-        return Divisor(value=1 / number)
-
-    def __rtruediv__(self, x: Array) -> Array:
-        return x / self.value if self.value.dtype == jnp.float64 else x * self.value
-
-
-def distance(goal: Array, drive: Array, V: Array) -> Array:
-    """``goal - V + drive``, how far V is from where it is driven to.
-
-    In float64 in this order, to the last bit. In float32 what does not change with V is added first, once a run where
-    the drive is constant.
-    """
-    return goal - V + drive if V.dtype == jnp.float64 else goal + drive - V
-
-
-def apart(product: Array, always: Array) -> Array:
-    """A product that float64 does not contract with a sum it stands in, which would round once instead of twice.
-
-    ``always`` holds always, which no compiler knows, so that the choice stays between the two. In float32, where no
-    last bit is promised, a product beside its only sum is contracted wherever it is compiled.
-    """
-    return jnp.where(always, product, 0) if product.dtype == jnp.float64 else product
-
-
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """The grid of time of a run: t_k = k dt for ``steps`` steps from step ``first`` on, and how a step crosses dt.
@@ -237,13 +190,12 @@ class Grid:
     def gain(self, tau: Values) -> Any:
         """The share of the way to its goal that a quantity with time constant tau [ms] goes in a step.
 
-        dt / tau for the Euler integrator, 1 - exp(-dt / tau) for the exact one.
+        dt / tau for the Euler integrator, 1 - exp(-dt / tau) for the exact one; float64 where nothing is traced.
         """
-        if self.integrator == "euler":
-            return self.number(self.dt) / self.number(tau)
-        if traced(tau, self.dt):
-            return -jnp.expm1(-jnp.asarray(self.dt, float) / jnp.asarray(tau, float))
-        return self.number(-np.expm1(-np.float64(self.dt) / np.asarray(tau, np.float64)))
+        known = not traced(tau, self.dt)
+        xp: Any = np if known else jnp
+        ratio = xp.asarray(self.dt, np.float64 if known else float) / xp.asarray(tau, np.float64 if known else float)
+        return ratio if self.integrator == "euler" else -xp.expm1(-ratio)
 
 
 def traced(*values: Any) -> bool:

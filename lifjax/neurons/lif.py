@@ -18,8 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Divisor, Grid, Output, Values, apart, distance, divisor, parameter, pytree
+from lifjax.neurons.base import Grid, Output, Values, parameter, pytree
 from lifjax.neurons.check import check_count, check_order, check_time_constant
+from lifjax.neurons.leak import Leak, leak
 from lifjax.surrogate import Spike, choose, silence
 
 
@@ -37,9 +38,7 @@ class Constants:
 
     V_th: Array
     V_reset: Array
-    E_L: Array
-    g_L: Divisor = divisor()
-    gain: Array
+    leak: Leak
     n_ref: Array
 
 
@@ -83,9 +82,7 @@ class LIF:
         return Constants(
             V_th=grid.number(self.V_th),
             V_reset=grid.number(self.V_reset),
-            E_L=grid.number(self.E_L),
-            g_L=grid.number(self.g_L),
-            gain=grid.gain(self.tau_m),
+            leak=leak(grid, self.E_L, self.g_L, self.tau_m, self.V_reset),
             n_ref=grid.count(self.t_ref),
         )
 
@@ -99,16 +96,14 @@ class LIF:
         """One step of one neuron; see the module for its order."""
         c = constants
         held = state.refractory > 0
-        spiked = silence(spike(state.V, c.V_th, c.V_th - c.V_reset), held)
-        refractory = jnp.where(held, state.refractory - 1, jnp.where(spiked.astype(bool), c.n_ref, 0))
-        drive = current / c.g_L
+        reached = spike(state.V, c.V_th, c.V_th - c.V_reset)
+        spiked = silence(reached, held)
+        refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
         def reset(from_reset: Array, else_: Array) -> Array:
             return choose(spiked, from_reset, jnp.where(held, from_reset, else_))
 
-        def gone_on(V: Array) -> Array:
-            return V + apart(distance(c.E_L, drive, V) * c.gain, refractory >= 0)
-
         # Both ways on are worked out while the comparison is, which saves waiting for it.
-        after = reset(gone_on(c.V_reset), gone_on(state.V))
+        drive, always = c.leak.drive(current), refractory >= 0
+        after = reset(c.leak.from_reset(drive, always), c.leak.onward(state.V, drive, always))
         return State(V=after, refractory=refractory), Output(V=reset(c.V_reset, state.V), spikes=spiked)

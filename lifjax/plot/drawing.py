@@ -65,7 +65,7 @@ def spikes(run: Run, neurons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Time [ms] and neuron of each spike of some neurons."""
     if run.octets is None or len(neurons) == run.spike_count.size:
         return run.events()  # raises where there are none
-    times, place = run.events_of(run.octets[:, neurons])
+    times, place = run.events_of(neurons)
     return times, neurons[place]
 
 

@@ -41,13 +41,13 @@ class Buffers:
         self.traces = {
             name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)
         }
-        octets = octets_between(first, first + steps)
-        self.octets = np.empty((octets, math.prod(shape)), np.uint8) if "spikes" in record else None
-
-    @property
-    def recorded(self) -> int:
-        """Values of V and current recorded a step."""
-        return len(self.traces) * math.prod(self.tail)
+        size = math.prod(shape)
+        spikes = size / OCTET if "spikes" in record else 0
+        row = len(self.traces) * math.prod(self.tail) * self.dtype.itemsize
+        self.layout = layout(size, row / every + spikes)
+        rows, blocks = octets_between(first, first + steps), len(self.layout.begins)
+        # A block's in one piece, so that fresh pages are filled at once by whom they are given to.
+        self.octets = [np.empty((rows, self.layout.block), np.uint8) for _ in range(blocks)] if spikes else None
 
     def within(self, begin: int, size: int) -> np.ndarray:
         """Which of the selected neurons are among so many from neuron ``begin`` on."""
@@ -60,21 +60,27 @@ class Buffers:
         rows = len(sampled_steps(self.first, done, self.every))
         return {name: x[:rows].reshape(rows, *self.tail) for name, x in self.traces.items()}
 
-    def octets_until(self, done: int) -> np.ndarray | None:
-        """The spikes of the first ``done`` steps."""
-        return None if self.octets is None else self.octets[: octets_between(self.first, self.first + done)]
+    def octets_until(self, done: int) -> tuple[np.ndarray, ...] | None:
+        """The spikes of the first ``done`` steps, in blocks side by side."""
+        if self.octets is None:
+            return None
+        rows, begins, block = octets_between(self.first, self.first + done), self.layout.begins, self.layout.block
+        ends = [0, *(begin + block for begin in begins)]  # where the last block may begin within the one before
+        return tuple(x[:rows, end - begin :] for x, begin, end in zip(self.octets, begins, ends, strict=False))
 
 
 class Block:
     """Neurons that are run together: their state on the device, and where in the buffers their records go."""
 
     def __init__(
-        self, plan: Plan, carry: Any, begin: int, size: int, buffers: Buffers, most: int, device: jax.Device | None
+        self, plan: Plan, carry: Any, number: int, buffers: Buffers, most: int, device: jax.Device | None
     ) -> None:
-        self.plan, self.begin, self.size, self.buffers, self.device = plan, begin, size, buffers, device
+        begin, size = buffers.layout.begins[number], buffers.layout.block
+        self.plan, self.number, self.begin, self.size, self.buffers = plan, number, begin, size, buffers
+        self.device = device
         self.carry = self._placed(jax.tree.map(lambda leaf: leaf[begin : begin + size], carry))
         self.count = self._placed(np.zeros(size, np.int32))
-        self.record, self.select = buffers.record, None
+        self.record, self.select, self.began = buffers.record, None, False
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
             self.columns = buffers.within(begin, size)
@@ -85,26 +91,27 @@ class Block:
                 self.record = buffers.record & {"spikes"}
 
     def advance(self, first: int, stop: int, steps: int, spare: dict[Any, Any]) -> None:
-        """Run from step ``first`` to before ``stop``, at most ``steps`` steps, and keep what they record.
+        """Run from step ``first`` to before ``stop``, in calls that end at multiples of ``steps``.
 
-        ``spare`` holds, for each thread, memory that its earlier calls, of any block, recorded to.
+        What a call recorded is kept while the next one runs. ``spare`` holds, for each thread, memory that earlier
+        calls, of any block, recorded to.
         """
-        buffers = self.buffers
-        out = self._run(first, stop, self._memory(steps, spare))
-        if buffers.octets is not None:
-            top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
-            columns = slice(self.begin, self.begin + self.size)
-            buffers.octets[top : top + rows, columns] = _seen(out["spikes"])[:rows]
-        top = len(sampled_steps(buffers.first, first - buffers.first, buffers.every))
-        rows = len(sampled_steps(first, stop - first, buffers.every))
-        for name in self.record - {"spikes"}:
-            kept = _seen(out[name])[:rows]
-            width = kept.shape[1] if self.select is None else self.columns.size
-            buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
-        spare[threading.get_ident(), self.device, self.record] = out
+        last: tuple[int, int, dict[str, Any]] | None = None
+        mine = spare.setdefault((threading.get_ident(), self.device, self.record), [])
+        while first < stop:
+            end = min(first - first % steps + steps, stop)
+            out = self._run(first, end, mine.pop() if mine else self._memory(steps))
+            if last is not None:
+                self._keep(*last)
+                mine.append(last[2])
+            first, last = end, (first, end, out)
+        if last is not None:
+            self.count.block_until_ready()
+            self._keep(*last)
+            mine.append(last[2])
 
     def _run(self, first: int, stop: int, out: dict[str, Any]) -> dict[str, Any]:
-        """Move the state on, and fill ``out``."""
+        """Move the state on, and fill ``out``, which may go on while this returns."""
         numbers = (self.carry, self.count, out)
         span = np.array([first, stop, self.begin], np.int32)
         while True:
@@ -113,17 +120,30 @@ class Block:
                 self.carry, self.count, out = _chunk(
                     self.plan, *numbers, span, self.select, block=self.size, every=self.buffers.every, engine=way
                 )
-                self.count.block_until_ready()
+                if not self.began:  # an engine that fails does so at once
+                    self.count.block_until_ready()
+                    self.began = True
                 return out
             except Exception as error:
                 spent = any(isinstance(x, Array) and x.is_deleted() for x in jax.tree.leaves(numbers))
                 if spent or not do_without(way, error):  # what was given away cannot be run again
                     raise
 
-    def _memory(self, steps: int, spare: dict[Any, Any]) -> dict[str, Any]:
-        """Where a call records to: what another has done with, or fresh."""
-        if (kept := spare.pop((threading.get_ident(), self.device, self.record), None)) is not None:
-            return kept
+    def _keep(self, first: int, stop: int, out: dict[str, Any]) -> None:
+        """Copy what the steps from ``first`` to before ``stop`` recorded to where it belongs."""
+        buffers = self.buffers
+        if buffers.octets is not None:
+            top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
+            buffers.octets[self.number][top : top + rows] = _seen(out["spikes"])[:rows]
+        top = len(sampled_steps(buffers.first, first - buffers.first, buffers.every))
+        rows = len(sampled_steps(first, stop - first, buffers.every))
+        for name in self.record - {"spikes"}:
+            kept = _seen(out[name])[:rows]
+            width = kept.shape[1] if self.select is None else self.columns.size
+            buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
+
+    def _memory(self, steps: int) -> dict[str, Any]:
+        """Where a call of so many steps records to."""
         width = self.size if self.select is None else len(self.select)
         rows = -(-steps // self.buffers.every) + 1
         fresh = {name: np.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes"}}
@@ -143,6 +163,7 @@ def octets_between(first: int, stop: int) -> int:
 
 def _seen(x: Array) -> np.ndarray:
     """An array's numbers for a moment: without a copy on a CPU, where its memory is soon to be written again."""
+    x.block_until_ready()
     here = next(iter(x.devices())).platform == "cpu"
     return np.from_dlpack(x) if here else np.asarray(x)  # type: ignore[arg-type] # JAX leaves out an argument
 
@@ -154,19 +175,23 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
         The flat state and the spike counts, on the host, and how many steps were done.
     """
     size = math.prod(plan.shape)
-    lay = layout(size, buffers.recorded)
+    lay = buffers.layout
     devices = run_devices()
     places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
     if len(lay.begins) > 1 or steps > lay.steps or len(devices) > 1:  # to the devices once, not at every call
-        plans = [jax.device_put(plan, device) for device in places]
+        plans = [
+            jax.tree.map(lambda x, at=device: jax.device_put(x, at) if np.ndim(x) else x, plan) for device in places
+        ]
     else:
         plans = [plan]
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
     # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
     carry = jax.tree.map(np.asarray, carry)
     blocks = [
-        Block(plan, carry, begin, lay.block, buffers, most, device)
-        for begin, plan, device in zip(lay.begins, itertools.cycle(plans), itertools.cycle(places), strict=False)
+        Block(plan, carry, number, buffers, most, device)
+        for number, plan, device in zip(
+            range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False
+        )
     ]
     del carry  # the blocks have it
     done = 0
@@ -174,8 +199,7 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     with _Bar(steps, progress) as moved, _Stop() as stop:
         while done < steps and not stop.asked:
             first = buffers.first + done
-            # Calls end where octets do, so that no two write to one.
-            stop_at = min(first - first % lay.steps + lay.steps, buffers.first + steps)
+            stop_at = min(first - first % lay.round + lay.round, buffers.first + steps)
             on_every_core(partial(Block.advance, first=first, stop=stop_at, steps=lay.steps, spare=spare), blocks)
             now = stop_at - first
             done += now

@@ -7,6 +7,7 @@ Carried as one array, and taken some steps at a time, a step is part of one kern
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,9 @@ from lifjax.record import OCTET
 from lifjax.simulate.step import Take
 
 TILE = 8
-_LONG = 128  # steps whose spikes a byte can count
-_BYTE = 24  # where in a word the byte of spikes is
+SEGMENT = 128  # steps whose spikes a byte can count
+_BYTE = 24  # where in a word the byte of spikes begins
+_TALLY = 0xFF << _BYTE
 _MARGIN = 16
 
 
@@ -73,12 +75,12 @@ class Packing:
             return (*leaves, tally)
         floats = [x for x in leaves if jnp.issubdtype(x.dtype, jnp.floating)]
         first, *more = [x.astype(jnp.uint32) for x in leaves if jnp.issubdtype(x.dtype, jnp.integer)] or [0 * tally]
-        whole = [first | (tally << jnp.uint32(_BYTE)), *more]
+        whole = [first | tally, *more]
         words = [*floats, *(_float_of(x) for x in whole)]
         return (*map(lax.complex, words[0::2], words[1::2]), *words[len(words) - len(words) % 2 :])
 
     def unpack(self, packed: tuple[Array, ...]) -> tuple[Any, Array]:
-        """The carry and the byte of spikes, uint32."""
+        """The carry and the byte of spikes, uint32, whose other bits are 0."""
         if not self.together:
             return jax.tree.unflatten(self.tree, packed[:-1]), packed[-1]
         words = [
@@ -88,8 +90,8 @@ class Packing:
         ]
         floats = [x for x in self.dtypes if jnp.issubdtype(x, jnp.floating)]
         first, *more = [_whole_of(x) for x in words[len(floats) :]]
-        tally = first >> jnp.uint32(_BYTE)
-        whole = iter([first & jnp.uint32((1 << _BYTE) - 1), *more])
+        tally = first & jnp.uint32(_TALLY)
+        whole = iter([first & jnp.uint32(~_TALLY & 0xFFFFFFFF), *more])
         parts = iter(words[: len(floats)])
         leaves = [
             next(parts) if jnp.issubdtype(dtype, jnp.floating) else next(whole).astype(dtype) for dtype in self.dtypes
@@ -140,18 +142,12 @@ class Loop:
         """What is recorded at single steps."""
         return self.record - {"spikes"}
 
-    @property
-    def length(self) -> int:
-        """Steps in a segment, after which spikes are recorded or counted."""
-        return OCTET if "spikes" in self.record else _LONG
-
     def run(self, carry: Any, count: Array, out: Out) -> tuple[Any, Array, Out]:
         """The carry, the spike counts and the records after all steps, from those before the first."""
-        length = self.length
-        low, high = lax.div(self.first, jnp.int32(length)), lax.div(self.stop + (length - 1), jnp.int32(length))
+        low, high = lax.div(self.first, jnp.int32(SEGMENT)), lax.div(self.stop + (SEGMENT - 1), jnp.int32(SEGMENT))
         # Whole segments are from one number to before another; none where each step is recorded.
-        one = lax.div(self.first + (length - 1), jnp.int32(length))
-        other = jnp.maximum(one, lax.div(self.stop, jnp.int32(length)))
+        one = lax.div(self.first + (SEGMENT - 1), jnp.int32(SEGMENT))
+        other = jnp.maximum(one, lax.div(self.stop, jnp.int32(SEGMENT)))
         one, other = (high, high) if self.traces else (one, other)
 
         def phase(p: Array, state: Any) -> Any:
@@ -165,23 +161,30 @@ class Loop:
     def _whole(self, i: Array, state: Any) -> Any:
         """Segment ``i`` in tiles."""
         packed, count, out = state
+        tiles = SEGMENT // TILE
 
-        def tile(t: Array | int, packed: Any) -> Any:
+        def tile(t: Array, state: Any) -> Any:
+            packed, out = state
             carry, tally = self.packing.unpack(packed)
-            carry, shown = self.take(carry, i * self.length + t * TILE, TILE)
-            return self.packing.pack(packed, carry, self._tallied(tally, shown))
+            carry, shown = self.take(carry, i * SEGMENT + t * TILE, TILE)
+            packed = self.packing.pack(packed, carry, self._tallied(tally, shown))
+            return packed, self._octet(packed, out, i * tiles + t)
 
-        tiles = self.length // TILE
-        packed = tile(0, packed) if tiles == 1 else lax.fori_loop(0, tiles, tile, packed)
-        return self._flush(packed, count, out, i, None)
+        packed, out = lax.fori_loop(0, tiles, tile, (packed, out))
+        if "spikes" not in self.record:
+            return *self._counted(packed, count), out
+        row = i * tiles - lax.div(self.first, jnp.int32(OCTET))
+        octets = [lax.dynamic_index_in_dim(out["spikes"], row + t, keepdims=False) for t in range(tiles)]
+        # Added in bytes, which hold up to SEGMENT, several times as many at once as whole numbers.
+        spikes = functools.reduce(jnp.add, map(lax.population_count, octets))
+        return packed, count + spikes.astype(jnp.int32), out
 
     def _part(self, i: Array, state: Any) -> Any:
         """Segment ``i``, or what of it is between the first and the last step, step by step."""
-        packed, count, out = state
-        stop = jnp.minimum(self.stop, (i + 1) * self.length)
+        begin, end = jnp.maximum(self.first, i * SEGMENT), jnp.minimum(self.stop, (i + 1) * SEGMENT)
 
         def single(k: Array, state: Any) -> Any:
-            packed, out = state
+            packed, count, out = state
             packing = self.packing
             for name in sorted(self.traces):
                 _, (shows,) = self.take(packing.unpack(packed)[0], k)
@@ -190,10 +193,22 @@ class Loop:
                 packing = packing.after(out, name)
             carry, tally = packing.unpack(packed)
             carry, (shows,) = self.take(carry, k)
-            return packing.pack(packed, carry, self._tallied(tally, [shows])), out
+            return packing.pack(packed, carry, self._tallied(tally, [shows])), count, out
 
-        packed, out = lax.fori_loop(jnp.maximum(self.first, i * self.length), stop, single, (packed, out))
-        return self._flush(packed, count, out, i, stop)
+        def octet(number: Array, state: Any) -> Any:
+            """The steps of an octet, whose spikes are its bits from the first step on."""
+            low, high = jnp.maximum(begin, number * OCTET), jnp.minimum(end, (number + 1) * OCTET)
+            packed, count, out = lax.fori_loop(low, high, single, state)
+            carry, tally = self.packing.unpack(packed)
+            bits = (tally >> (-high % OCTET).astype(jnp.uint32)) & jnp.uint32(_TALLY)
+            packed = self.packing.pack(packed, carry, bits)
+            return packed, count + lax.population_count(bits).astype(jnp.int32), self._octet(packed, out, number)
+
+        if "spikes" in self.record:
+            octets = jnp.int32(OCTET)
+            return lax.fori_loop(lax.div(begin, octets), lax.div(end + (OCTET - 1), octets), octet, state)
+        packed, count, out = lax.fori_loop(begin, end, single, state)
+        return *self._counted(packed, count), out
 
     def _row(self, k: Array) -> Array:
         """Where V and current of step ``k`` go: rows are the multiples of the stride from the first step on."""
@@ -202,21 +217,28 @@ class Loop:
         return row if self.every == 1 else jnp.where(lax.rem(k, every) == 0, row, self.spare)
 
     def _tallied(self, tally: Array, shown: list[dict[str, Array]]) -> Array:
-        """Spikes come in as the highest bits of the byte, or are counted, which as bits is faster too."""
-        bits = "spikes" in self.record
-        byte = tally >> jnp.uint32(len(shown)) if bits else jnp.zeros_like(tally)
-        for b, shows in enumerate(shown):
-            byte = lax.select(shows["spikes"], byte | jnp.uint32(1 << OCTET - len(shown) + b), byte)
-        return byte if bits else tally + lax.population_count(byte)
-
-    def _flush(self, packed: Any, count: Array, out: Out, i: Array, stop: Array | None) -> Any:
-        """Count the spikes of segment ``i``, whole or ended before step ``stop``, and record them."""
-        carry, tally = self.packing.unpack(packed)
+        """The byte with the spikes of some steps: they come in as its highest bits, or are added to it."""
         if "spikes" not in self.record:
-            return self.packing.pack(packed, carry, jnp.zeros_like(tally)), count + tally.astype(jnp.int32), out
-        octet = tally if stop is None else tally >> (-stop % OCTET).astype(jnp.uint32)
-        out = self.put(out, "spikes", i - lax.div(self.first, jnp.int32(OCTET)), octet.astype(jnp.uint8))
-        return packed, count + lax.population_count(octet.astype(jnp.int32)), out
+            for shows in shown:
+                tally = lax.select(shows["spikes"], tally + jnp.uint32(1 << _BYTE), tally)
+            return tally
+        byte = tally & 0 if len(shown) == OCTET else (tally >> jnp.uint32(len(shown))) & jnp.uint32(_TALLY)
+        for b, shows in enumerate(shown, _BYTE + OCTET - len(shown)):
+            byte = lax.select(shows["spikes"], byte | jnp.uint32(1 << b), byte)
+        return byte
+
+    def _octet(self, packed: Any, out: Out, number: Array) -> Out:
+        """The records with the byte of spikes as an octet, where they are recorded."""
+        if "spikes" not in self.record:
+            return out
+        row = number - lax.div(self.first, jnp.int32(OCTET))
+        return self.put(out, "spikes", row, (self.packing.unpack(packed)[1] >> jnp.uint32(_BYTE)).astype(jnp.uint8))
+
+    def _counted(self, packed: Any, count: Array) -> tuple[Any, Array]:
+        """The carry with none counted, and the spike counts with what was."""
+        carry, tally = self.packing.unpack(packed)
+        spikes = (tally >> jnp.uint32(_BYTE)).astype(jnp.int32)
+        return self.packing.pack(packed, carry, jnp.zeros_like(tally)), count + spikes
 
 
 def advance(

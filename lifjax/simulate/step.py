@@ -12,7 +12,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.neurons.base import Divisor, Neuron, pytree
+from lifjax.neurons.base import Neuron, pytree
+from lifjax.neurons.leak import Divisor
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 from lifjax.surrogate import Spike
 
@@ -57,13 +58,13 @@ def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tu
         flat = jnp.broadcast_to(x, plan.shape).reshape(-1)
         return flat if width == size else lax.dynamic_slice(flat, (begin,), (width,))
 
-    def constant(field: dataclasses.Field[Any]) -> Any:
-        x = spread(jnp.asarray(getattr(plan.constants, field.name)))
-        return Divisor.of(x, width) if field.metadata.get("divisor") else x
+    def constant(x: Any) -> Any:
+        if isinstance(x, Divisor):
+            return Divisor.of(spread(jnp.asarray(x.value)), width)
+        return spread(jnp.asarray(x))
 
-    fields = dataclasses.fields(plan.constants)
     ready = Ready(
-        constants=dataclasses.replace(plan.constants, **{field.name: constant(field) for field in fields}),
+        constants=jax.tree.map(constant, plan.constants, is_leaf=lambda x: isinstance(x, Divisor)),
         drives=tuple(
             {name: jnp.asarray(x) if name in kind.timed else spread(jnp.asarray(x)) for name, x in c.items()}
             for kind, c in zip(plan.kinds, plan.drives, strict=True)
