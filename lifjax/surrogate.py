@@ -101,4 +101,16 @@ def choose(spiked: Array, yes: ArrayLike, no: Array) -> Array:
     """
     if spiked.dtype == bool:
         return jnp.where(spiked, yes, no)
-    return spiked * yes + (1 - spiked) * no  # exact for a spike of 0 or 1
+    return _chosen(spiked, jnp.asarray(yes, no.dtype), no)
+
+
+@jax.custom_jvp
+def _chosen(spiked: Array, yes: Array, no: Array) -> Array:
+    """A choice, as compiled for the hard threshold, with the derivative of ``spiked * yes + (1 - spiked) * no``."""
+    return jnp.where(spiked != 0, yes, no)
+
+
+@_chosen.defjvp
+def _(primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    (spiked, yes, no), (d_spiked, d_yes, d_no) = primals, tangents
+    return _chosen(spiked, yes, no), jnp.where(spiked != 0, d_yes, d_no) + (yes - no) * d_spiked

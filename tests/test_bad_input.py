@@ -23,6 +23,7 @@ def no_work(monkeypatch):
     def worked(*args, **kwargs):
         raise AssertionError("the run began")
 
+    monkeypatch.setenv("LIFJAX_ENGINE", "packed")  # so that no other is tried
     monkeypatch.setattr(blocks, "_chunk", worked)
 
 

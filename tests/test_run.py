@@ -62,8 +62,9 @@ def test_any_cut_in_time_leaves_spikes_V_current_and_final_state_as_they_are(who
     assert_same_end(parts[-1], whole)
 
 
-def lay(monkeypatch, *args):
-    monkeypatch.setattr(blocks, "layout", lambda neurons, recorded: backend.Layout(*args, round=4 * args[-1]))
+def lay(monkeypatch, block, begins, steps, calls=4):
+    laid = backend.Layout(block, begins, steps, round=calls * steps)
+    monkeypatch.setattr(blocks, "layout", lambda neurons, recorded: laid)
 
 
 @pytest.mark.parametrize("chunk", [32, 64, 1024])
@@ -232,7 +233,7 @@ def test_free_memory_is_known_here():
 
 @pytest.mark.parametrize("progress", [False, True])
 def test_ctrl_c_hands_back_what_was_done_and_the_run_can_go_on(monkeypatch, progress, capsys):
-    lay(monkeypatch, 7, (0,), 32)
+    lay(monkeypatch, 7, (0,), 32, calls=1)
     chunk, calls = blocks._chunk, []
 
     def interrupted(*args, **kwargs):
@@ -324,7 +325,7 @@ def test_a_stopped_run_says_so_and_an_fi_curve_that_was_stopped_is_none(monkeypa
         os.kill(os.getpid(), signal.SIGINT)
         return chunk(*args, **kwargs)
 
-    lay(monkeypatch, 1, (0,), 32)
+    lay(monkeypatch, 1, (0,), 32, calls=1)
     assert not lifjax.simulate(lifjax.LIF(), 300.0, 100.0).stopped
     monkeypatch.setattr(blocks, "_chunk", interrupted)
     with pytest.warns(UserWarning, match="stopped"):

@@ -161,23 +161,27 @@ class Loop:
     def _whole(self, i: Array, state: Any) -> Any:
         """Segment ``i`` in tiles."""
         packed, count, out = state
-        tiles = SEGMENT // TILE
+        tiles, octets = SEGMENT // TILE, "spikes" in self.record
 
         def tile(t: Array, state: Any) -> Any:
-            packed, out = state
+            packed, count, out = state
             carry, tally = self.packing.unpack(packed)
             carry, shown = self.take(carry, i * SEGMENT + t * TILE, TILE)
-            packed = self.packing.pack(packed, carry, self._tallied(tally, shown))
-            return packed, self._octet(packed, out, i * tiles + t)
+            tally = self._tallied(tally, shown)
+            if octets and not self.packing.together:
+                count = count + lax.population_count(tally).astype(jnp.int32)
+            packed = self.packing.pack(packed, carry, tally)
+            return packed, count, self._octet(packed, out, i * tiles + t)
 
-        packed, out = lax.fori_loop(0, tiles, tile, (packed, out))
-        if "spikes" not in self.record:
+        packed, count, out = lax.fori_loop(0, tiles, tile, (packed, count, out))
+        if not octets:
             return *self._counted(packed, count), out
-        row = i * tiles - lax.div(self.first, jnp.int32(OCTET))
-        octets = [lax.dynamic_index_in_dim(out["spikes"], row + t, keepdims=False) for t in range(tiles)]
-        # Added in bytes, which hold up to SEGMENT, several times as many at once as whole numbers.
-        spikes = functools.reduce(jnp.add, map(lax.population_count, octets))
-        return packed, count + spikes.astype(jnp.int32), out
+        if self.packing.together:  # counted at once, since an array more in the loop would be one more kernel
+            row = i * tiles - lax.div(self.first, jnp.int32(OCTET))
+            rows = [lax.dynamic_index_in_dim(out["spikes"], row + t, keepdims=False) for t in range(tiles)]
+            # Added in bytes, which hold up to SEGMENT, several times as many at once as whole numbers.
+            count = count + functools.reduce(jnp.add, map(lax.population_count, rows)).astype(jnp.int32)
+        return packed, count, out
 
     def _part(self, i: Array, state: Any) -> Any:
         """Segment ``i``, or what of it is between the first and the last step, step by step."""
