@@ -33,6 +33,7 @@ def go(neuron=None, stimulus=300.0, duration=10.0, **kwargs):
 
 REFUSED = {
     # what is wrong: (call, error, what the message must say)
+    "sample step of nothing": (lambda: go(stimulus=lifjax.samples([1.0], 5e-324)), ValueError, "dt = 4.94066e-324 ms is too short"),
     "NaN parameter": (lambda: go(LIF(tau_m=nan)), ValueError, "LIF: tau_m = nan ms is not finite"),
     "infinite parameter": (lambda: go(LIF(E_L=[1.0, -inf])), ValueError, r"E_L\[1\] = -inf mV is not finite"),
     "NaN in a 2-D parameter": (lambda: go(LIF(g_L=[[1.0, nan]])), ValueError, r"g_L\[0, 1\] = nan nS"),

@@ -64,7 +64,10 @@ def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tu
         return spread(jnp.asarray(x))
 
     ready = Ready(
-        constants=jax.tree.map(constant, plan.constants, is_leaf=lambda x: isinstance(x, Divisor)),
+        # Behind a barrier, so that numbers known when compiling are not folded into others, which would round anew.
+        constants=lax.optimization_barrier(
+            jax.tree.map(constant, plan.constants, is_leaf=lambda x: isinstance(x, Divisor))
+        ),
         drives=tuple(
             {name: jnp.asarray(x) if name in kind.timed else spread(jnp.asarray(x)) for name, x in c.items()}
             for kind, c in zip(plan.kinds, plan.drives, strict=True)

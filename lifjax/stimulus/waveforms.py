@@ -227,6 +227,11 @@ class Samples(Stimulus):
     def check(self, grid: Grid) -> None:
         if self.dt is not None and check_value("Samples: dt", self.dt, Parameter("ms", "sample step", above=0.0)).ndim:
             raise ValueError(f"Samples: dt = {self.dt} is not one number [ms]; give the time between two samples")
+        if self.dt is not None and self.dt * LAST_STEP < grid.dt:
+            raise ValueError(
+                f"Samples: dt = {self.dt:g} ms is too short beside the run's dt = {grid.dt:g} ms; give one of at least "
+                f"{grid.dt / LAST_STEP:.2g} ms"
+            )
         last = int(np.asarray(grid.first)) + grid.steps - 1
         held = len(np.asarray(self.values))
         if last * self._pace(grid) >= held:
