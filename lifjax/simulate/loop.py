@@ -171,7 +171,7 @@ class Loop:
             if octets and not self.packing.together:
                 count = count + lax.population_count(tally).astype(jnp.int32)
             packed = self.packing.pack(packed, carry, tally)
-            return packed, count, self._octet(packed, out, i * tiles + t)
+            return packed, count, self._octet(self.packing.unpack(packed)[1], out, i * tiles + t)
 
         packed, count, out = lax.fori_loop(0, tiles, tile, (packed, count, out))
         if not octets:
@@ -203,10 +203,8 @@ class Loop:
             """The steps of an octet, whose spikes are its bits from the first step on."""
             low, high = jnp.maximum(begin, number * OCTET), jnp.minimum(end, (number + 1) * OCTET)
             packed, count, out = lax.fori_loop(low, high, single, state)
-            carry, tally = self.packing.unpack(packed)
-            bits = (tally >> (-high % OCTET).astype(jnp.uint32)) & jnp.uint32(_TALLY)
-            packed = self.packing.pack(packed, carry, bits)
-            return packed, count + lax.population_count(bits).astype(jnp.int32), self._octet(packed, out, number)
+            bits = (self.packing.unpack(packed)[1] >> (-high % OCTET).astype(jnp.uint32)) & jnp.uint32(_TALLY)
+            return packed, count + lax.population_count(bits).astype(jnp.int32), self._octet(bits, out, number)
 
         if "spikes" in self.record:
             octets = jnp.int32(OCTET)
@@ -231,12 +229,12 @@ class Loop:
             byte = lax.select(shows["spikes"], byte | jnp.uint32(1 << b), byte)
         return byte
 
-    def _octet(self, packed: Any, out: Out, number: Array) -> Out:
+    def _octet(self, tally: Array, out: Out, number: Array) -> Out:
         """The records with the byte of spikes as an octet, where they are recorded."""
         if "spikes" not in self.record:
             return out
         row = number - lax.div(self.first, jnp.int32(OCTET))
-        return self.put(out, "spikes", row, (self.packing.unpack(packed)[1] >> jnp.uint32(_BYTE)).astype(jnp.uint8))
+        return self.put(out, "spikes", row, (tally >> jnp.uint32(_BYTE)).astype(jnp.uint8))
 
     def _counted(self, packed: Any, count: Array) -> tuple[Any, Array]:
         """The carry with none counted, and the spike counts with what was."""
