@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lifjax.record import OCTET
 
@@ -73,13 +72,13 @@ def layout(neurons: int, recorded: float) -> Layout:
     block = neurons if blocks == 1 else block + -block % _LANES
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
     low, high = _STEPS_A_CALL
-    turn = _power_of_two(np.clip(_NEURON_STEPS_A_ROUND[not on_cpu] // neurons, low, high))
+    turn = _power_of_two(min(max(_NEURON_STEPS_A_ROUND[not on_cpu] // neurons, low), high))
     fit = (_RECORDED_A_CALL if on_cpu else _ON_A_GPU) * len(begins) / max(1, recorded)
-    return Layout(block, begins, _power_of_two(np.clip(fit, OCTET, turn)), turn)
+    return Layout(block, begins, _power_of_two(min(max(fit, OCTET), turn)), turn)
 
 
 def _power_of_two(most: float) -> int:
-    return int(2 ** np.floor(np.log2(most)))
+    return 1 << int(most).bit_length() - 1
 
 
 def run_devices() -> list[jax.Device]:

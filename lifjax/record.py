@@ -216,6 +216,16 @@ def _side_by_side(octets: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, 
     return zip(octets, lefts, strict=False)
 
 
+def samples_in(first: int, steps: int, every: int) -> int:
+    """How many `sampled_steps` there are.
+
+    Example:
+        >>> samples_in(3, 10, 5) == len(sampled_steps(3, 10, 5)) == 2
+        True
+    """
+    return -(-(first + steps) // every) - -(-first // every)
+
+
 def unpack(octets: tuple[np.ndarray, ...], first: int = 0, dt: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Spikes in a packed raster, slab by slab of its columns, on all cores.
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 V_TH, V_RESET, E_L, TAU_M, G_L, DT, N_REF = -55.0, -75.0, -75.0, 10.0, 10.0, 0.1, 20  # mV, ms, nS, steps
+ON_END = 0.1  # s that a contestant is given in each round, however short its work
 SPREAD = 500.0  # pA, standard deviation of the noise in a step: sigma = 5 pA sqrt(s) at dt = 0.1 ms
 
 
@@ -51,7 +52,7 @@ def serve(run: Callable[[], Any], versions: dict[str, str], note: str = "") -> N
     for line in sys.stdin:
         if line.strip() != "run":
             return
-        _say(_timed(run) | {"memory": most_memory() - before})
+        _say(_several(run) | {"memory": most_memory() - before})
 
 
 def most_memory() -> int:
@@ -61,6 +62,14 @@ def most_memory() -> int:
         lines = (line.split() for line in status.read_text().splitlines())
         return next(int(words[1]) * 1024 for words in lines if words[0] == "VmHWM:")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _several(run: Callable[[], Any]) -> dict[str, float]:
+    """The work once, or if it is short some times on end, of which the median: whoever has slept wakes up slowly."""
+    begun, all_of_them = time.perf_counter(), [_timed(run)]
+    while time.perf_counter() - begun < ON_END and len(all_of_them) < 100:
+        all_of_them.append(_timed(run))
+    return sorted(all_of_them, key=lambda one: one["seconds"])[len(all_of_them) // 2]
 
 
 def _timed(run: Callable[[], Any]) -> dict[str, float]:

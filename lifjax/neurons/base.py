@@ -1,6 +1,7 @@
 """What every model shares: parameters that know their unit and bounds, the grid of time, and the checks at the door."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar, dataclass_transform
 
@@ -40,6 +41,10 @@ class Parameter:
         if self.above is not None:
             return f"above {self.above:g} {self.unit}"
         return "" if self.least is None else f"at least {self.least:g} {self.unit}"
+
+    def allows(self, value: float) -> bool:
+        """Whether a number is within the bounds."""
+        return (self.above is None or value > self.above) and (self.least is None or value >= self.least)
 
     def broken_by(self, value: np.ndarray) -> np.ndarray:
         """Where a value is outside the bounds (bool, of its shape)."""
@@ -83,6 +88,11 @@ def parameters(of: Any) -> dict[str, Parameter]:
         >>> parameters(of=LIF)["tau_m"].unit
         'ms'
     """
+    return _parameters(of if isinstance(of, type) else type(of))
+
+
+@functools.cache
+def _parameters(of: Any) -> dict[str, Parameter]:
     return {f.name: f.metadata["parameter"] for f in dataclasses.fields(of) if "parameter" in f.metadata}
 
 
@@ -161,7 +171,7 @@ class Grid:
 
     def number(self, value: Values) -> Any:
         """A value in the working dtype: float32, or float64 where JAX has x64 enabled."""
-        return jnp.asarray(value, float) if traced(value) else np.asarray(value, jnp.result_type(float))
+        return jnp.asarray(value, float) if traced(value) else np.asarray(value, working_dtype())
 
     def count(self, time: Values) -> Any:
         """How many steps reach a time [ms]: ceil(time / dt), an int32.
@@ -179,7 +189,7 @@ class Grid:
         single = any(getattr(x, "dtype", None) == np.float32 for x in (time, self.dt))
         nearly = 1 - (4 * float(np.finfo(np.float32).eps) if single else 1e-9)
         whole = np.ceil(np.asarray(time, np.float64) / np.float64(self.dt) * nearly)
-        return np.clip(whole, 0, LAST_STEP // 2).astype(np.int32)
+        return np.minimum(np.maximum(whole, 0), LAST_STEP // 2).astype(np.int32)
 
     def decay(self, tau: Values) -> Any:
         """exp(-dt / tau): what a step leaves of a quantity that decays with time constant tau [ms]."""
@@ -200,4 +210,21 @@ class Grid:
 
 def traced(*values: Any) -> bool:
     """Whether any value is being traced by a JAX transformation, so that nothing can be read off it."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    unsure = [value for value in values if type(value) not in _NEVER_TRACED]
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(unsure))
+
+
+_NEVER_TRACED = frozenset({float, int, np.ndarray, np.float64, np.float32, np.int32})
+
+
+def working_dtype() -> np.dtype[Any]:
+    """float32, or float64 where JAX has x64 enabled: ``jnp.result_type(float)``, which takes a while to say so.
+
+    Example:
+        >>> working_dtype() == jnp.result_type(float)
+        True
+    """
+    return _DOUBLE if jax.config.read("jax_enable_x64") else _SINGLE
+
+
+_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Values, pytree, traced
+from lifjax.neurons.base import Grid, Values, pytree, traced, working_dtype
 
 
 @pytree
@@ -93,7 +93,7 @@ def leak(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -
         -74.90
     """
     gain = grid.gain(tau_m)
-    if jnp.result_type(float) == jnp.float64:
+    if working_dtype() == np.float64:
         return DoubleLeak(
             E_L=grid.number(E_L),
             g_L=Divisor(value=grid.number(g_L)),

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, run_devices
-from lifjax.record import OCTET, sampled_steps
+from lifjax.neurons.base import working_dtype
+from lifjax.record import OCTET, samples_in
 from lifjax.simulate.loop import advance
 from lifjax.simulate.step import Plan, laid_out, taker
 from lifjax.surrogate import threshold
@@ -35,8 +35,8 @@ class Buffers:
     ) -> None:
         self.first, self.record, self.every, self.select = first, record, every, select
         self.tail = shape if select is None else select.shape
-        samples = len(sampled_steps(first, steps, every))
-        self.dtype = jnp.result_type(float)
+        samples = samples_in(first, steps, every)
+        self.dtype = working_dtype()
         names = record - {"spikes"}
         self.traces = {
             name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)
@@ -57,7 +57,7 @@ class Buffers:
 
     def traces_until(self, done: int) -> dict[str, np.ndarray]:
         """What was recorded in the first ``done`` steps, in the population's shape."""
-        rows = len(sampled_steps(self.first, done, self.every))
+        rows = samples_in(self.first, done, self.every)
         return {name: x[:rows].reshape(rows, *self.tail) for name, x in self.traces.items()}
 
     def octets_until(self, done: int) -> tuple[np.ndarray, ...] | None:
@@ -135,8 +135,8 @@ class Block:
         if buffers.octets is not None:
             top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
             buffers.octets[self.number][top : top + rows] = _seen(out["spikes"])[:rows]
-        top = len(sampled_steps(buffers.first, first - buffers.first, buffers.every))
-        rows = len(sampled_steps(first, stop - first, buffers.every))
+        top = samples_in(buffers.first, first - buffers.first, buffers.every)
+        rows = samples_in(first, stop - first, buffers.every)
         for name in self.record - {"spikes"}:
             kept = _seen(out[name])[:rows]
             width = kept.shape[1] if self.select is None else self.columns.size

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Neuron, parameters
+from lifjax.neurons.base import Grid, Neuron, parameters, working_dtype
 from lifjax.record import Recording, State, chosen
 from lifjax.simulate.step import Plan, laid_out, stepper
 from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, terms
@@ -135,7 +135,7 @@ def make_ready(
     carried = _go_on(plan, () if state is None else state.stimulus)
 
     def flat(leaf: ArrayLike) -> Any:
-        dtype = jnp.int32 if jnp.issubdtype(jnp.result_type(leaf), jnp.integer) else jnp.result_type(float)
+        dtype = np.int32 if getattr(leaf, "dtype", np.dtype(float)).kind in "iu" else working_dtype()
         xp: Any = np if isinstance(leaf, np.ndarray | np.generic) else jnp  # NumPy's own take far less time
         return xp.broadcast_to(xp.asarray(leaf, dtype), plan.shape).reshape(-1)
 
@@ -178,7 +178,7 @@ def _integrate(
 ) -> tuple[Any, Array, dict[str, Array]]:
     """The flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons)."""
     take = stepper(plan, spike)
-    V = jax.ShapeDtypeStruct((math.prod(plan.shape),), jnp.result_type(float))
+    V = jax.ShapeDtypeStruct((math.prod(plan.shape),), working_dtype())
     answer = jax.eval_shape(spike, V, V, V).dtype
     none = jnp.zeros(V.shape, jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer)
 

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterable
 
-import jax.numpy as jnp
 import numpy as np
 
 from lifjax.backend import require_memory
-from lifjax.neurons.base import Neuron, Parameter, Values
+from lifjax.neurons.base import Neuron, Parameter, Values, working_dtype
 from lifjax.neurons.check import check_value
 from lifjax.record import OCTET, Run, State
 from lifjax.simulate.blocks import Buffers, run_blocks
@@ -177,7 +176,7 @@ def fi_curve(
 
 def _check_memory(steps: int, size: int, kept: frozenset[str], every: int, select: np.ndarray | None) -> None:
     """Refuse what does not fit, with its size and the ways out."""
-    row = (size if select is None else select.size) * jnp.result_type(float).itemsize
+    row = (size if select is None else select.size) * working_dtype().itemsize
     sampled = {str(name): (steps // every + 1) * row for name in ("V", "current") if name in kept}
     needs = {"the state of the neurons": size * 64, **sampled}
     remedies = {"the state of the neurons": "run fewer neurons"}
