@@ -1,10 +1,11 @@
 """A recorded current, and perhaps the voltage it evoked, from a CSV file."""
 
-import csv
 import dataclasses
 from pathlib import Path
 
 import numpy as np
+
+from lifjax.cli.table import read_table
 
 COLUMNS = ("time_ms", "current_pA", "voltage_mV")
 
@@ -34,41 +35,11 @@ def read_recording(path: Path) -> Recorded:
     Raises:
         ValueError: a column is missing, a cell holds no number, or a sample is missing; with the line.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        try:
-            rows = list(csv.reader(file))
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no CSV file: {error}") from None
-    if not rows:
-        raise ValueError(f"{path} is empty; its first line should be {','.join(COLUMNS)}")
-    header = [name.strip() for name in rows[0]]
-    for name in COLUMNS[:2]:
-        if name not in header:
-            raise ValueError(f"{path} has no column {name}: its first line is {','.join(header)!r}; name it so")
-    wanted = [name for name in COLUMNS if name in header]
-    places = [header.index(name) for name in wanted]
-    values = np.array([_numbers(path, line, row, wanted, places) for line, row in enumerate(rows[1:], 2) if row])
-    if len(values) < 2:
-        raise ValueError(f"{path} holds {len(values)} samples; give at least 2")
-    dt = _step(path, values[:, 0])
-    return Recorded(dt=dt, current=values[:, 1], voltage=values[:, 2] if len(wanted) == 3 else None)
-
-
-def _numbers(path: Path, line: int, row: list[str], wanted: list[str], places: list[int]) -> list[float]:
-    cells = []
-    for name, place in zip(wanted, places, strict=True):
-        text = row[place].strip() if place < len(row) else ""
-        try:
-            value = float(text)
-        except ValueError:
-            value = np.nan
-        if not np.isfinite(value):
-            found = f"{text!r}" if text else "nothing"
-            raise ValueError(
-                f"{path}, line {line}: {name} is {found}; give a finite number, or leave the recording out"
-            )
-        cells.append(value)
-    return cells
+    columns = read_table(path, COLUMNS[:2], COLUMNS[2:])
+    times, current = columns["time_ms"], columns["current_pA"]
+    if len(times) < 2:
+        raise ValueError(f"{path} holds {len(times)} samples; give at least 2")
+    return Recorded(dt=_step(path, times), current=current, voltage=columns.get("voltage_mV"))
 
 
 def _step(path: Path, times: np.ndarray) -> float:

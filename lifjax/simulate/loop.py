@@ -99,6 +99,11 @@ class Packing:
         return jax.tree.unflatten(self.tree, leaves), tally
 
 
+def _up(number: Array, by: int) -> Array:
+    """A number at least 0 divided and rounded up."""
+    return lax.div(number + jnp.int32(by - 1), jnp.int32(by))
+
+
 def _float_of(word: Array) -> Array:
     """32 bits as a float of the working dtype, to be moved only."""
     if jnp.result_type(float) == jnp.float64:
@@ -144,48 +149,60 @@ class Loop:
 
     def run(self, carry: Any, count: Array, out: Out) -> tuple[Any, Array, Out]:
         """The carry, the spike counts and the records after all steps, from those before the first."""
-        low, high = lax.div(self.first, jnp.int32(SEGMENT)), lax.div(self.stop + (SEGMENT - 1), jnp.int32(SEGMENT))
-        # Whole segments are from one number to before another; none where each step is recorded.
-        one = lax.div(self.first + (SEGMENT - 1), jnp.int32(SEGMENT))
-        other = jnp.maximum(one, lax.div(self.stop, jnp.int32(SEGMENT)))
-        one, other = (high, high) if self.traces else (one, other)
+        tile = jnp.int32(TILE)
+        # Whole tiles are from one step to before another; none where each step is recorded.
+        one = jnp.minimum(lax.div(self.first + (TILE - 1), tile) * tile, self.stop)
+        other = jnp.maximum(one, lax.div(self.stop, tile) * tile)
+        one, other = (self.stop, self.stop) if self.traces else (one, other)
+        tiles = lax.div(other - one, tile)
 
         def phase(p: Array, state: Any) -> Any:
-            """The first part and all whole segments; then the last part. Written as a loop, each is compiled once."""
-            state = lax.fori_loop(jnp.where(p == 0, low, other), jnp.where(p == 0, one, high), self._part, state)
-            return lax.fori_loop(jnp.where(p == 0, one, other), other, self._whole, state)
+            """The first steps and all whole tiles; then the last steps. Written as a loop, each is compiled once."""
+            low, high = jnp.where(p == 0, self.first, other), jnp.where(p == 0, one, self.stop)
+            segments = (
+                lax.div(low, jnp.int32(SEGMENT)),
+                jnp.where(low < high, _up(high, SEGMENT), lax.div(low, jnp.int32(SEGMENT))),
+            )
+            state = lax.fori_loop(*segments, functools.partial(self._part, low, high), state)
+            whole = functools.partial(self._whole, lax.div(one, tile), tiles)
+            return lax.fori_loop(0, jnp.where(p == 0, _up(tiles, SEGMENT // TILE), 0), whole, state)
 
         packed, count, out = lax.fori_loop(0, 2, phase, (self.packing.begin(carry), count, out))
         return self.packing.unpack(packed)[0], count, out
 
-    def _whole(self, i: Array, state: Any) -> Any:
-        """Segment ``i`` in tiles."""
+    def _whole(self, first: Array, tiles: Array, i: Array, state: Any) -> Any:
+        """Segment ``i`` of so many tiles, from tile ``first`` on."""
         packed, count, out = state
-        tiles, octets = SEGMENT // TILE, "spikes" in self.record
+        most, octets = SEGMENT // TILE, "spikes" in self.record
+        first, tiles = first + i * most, jnp.minimum(tiles - i * most, most)
 
         def tile(t: Array, state: Any) -> Any:
             packed, count, out = state
             carry, tally = self.packing.unpack(packed)
-            carry, shown = self.take(carry, i * SEGMENT + t * TILE, TILE)
+            carry, shown = self.take(carry, (first + t) * TILE, TILE)
             tally = self._tallied(tally, shown)
             if octets and not self.packing.together:
                 count = count + lax.population_count(tally).astype(jnp.int32)
             packed = self.packing.pack(packed, carry, tally)
-            return packed, count, self._octet(self.packing.unpack(packed)[1], out, i * tiles + t)
+            return packed, count, self._octet(self.packing.unpack(packed)[1], out, first + t)
 
         packed, count, out = lax.fori_loop(0, tiles, tile, (packed, count, out))
         if not octets:
             return *self._counted(packed, count), out
         if self.packing.together:  # counted at once, since an array more in the loop would be one more kernel
-            row = i * tiles - lax.div(self.first, jnp.int32(OCTET))
-            rows = [lax.dynamic_index_in_dim(out["spikes"], row + t, keepdims=False) for t in range(tiles)]
+            row = first - lax.div(self.first, jnp.int32(OCTET))
+            rows = [
+                lax.dynamic_index_in_dim(out["spikes"], row + t, keepdims=False)
+                & jnp.where(t < tiles, jnp.uint8(0xFF), jnp.uint8(0))
+                for t in range(most)
+            ]
             # Added in bytes, which hold up to SEGMENT, several times as many at once as whole numbers.
             count = count + functools.reduce(jnp.add, map(lax.population_count, rows)).astype(jnp.int32)
         return packed, count, out
 
-    def _part(self, i: Array, state: Any) -> Any:
-        """Segment ``i``, or what of it is between the first and the last step, step by step."""
-        begin, end = jnp.maximum(self.first, i * SEGMENT), jnp.minimum(self.stop, (i + 1) * SEGMENT)
+    def _part(self, first: Array, stop: Array, i: Array, state: Any) -> Any:
+        """What of segment ``i`` is between two steps, step by step."""
+        begin, end = jnp.maximum(first, i * SEGMENT), jnp.minimum(stop, (i + 1) * SEGMENT)
 
         def single(k: Array, state: Any) -> Any:
             packed, count, out = state
@@ -208,7 +225,7 @@ class Loop:
 
         if "spikes" in self.record:
             octets = jnp.int32(OCTET)
-            return lax.fori_loop(lax.div(begin, octets), lax.div(end + (OCTET - 1), octets), octet, state)
+            return lax.fori_loop(lax.div(begin, octets), _up(end, OCTET), octet, state)
         packed, count, out = lax.fori_loop(begin, end, single, state)
         return *self._counted(packed, count), out
 
