@@ -21,7 +21,7 @@ from jax import Array
 from lifjax.neurons.base import Grid, Output, Values, parameter, pytree
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
-from lifjax.surrogate import Spike, choose, silence
+from lifjax.surrogate import Spike, at_reset, choose, silence
 
 
 @pytree
@@ -100,8 +100,10 @@ class LIF:
         spiked = silence(reached, held)
         refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
+        back = at_reset(spiked, spike)
+
         def reset(from_reset: Array, else_: Array) -> Array:
-            return choose(spiked, from_reset, jnp.where(held, from_reset, else_))
+            return choose(back, from_reset, jnp.where(held, from_reset, else_))
 
         # Both ways on are worked out while the comparison is, which saves waiting for it.
         drive, always = c.leak.drive(current), refractory >= 0
