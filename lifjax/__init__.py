@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
+from lifjax.fit import Fit, fit, fit_rates, targets
 from lifjax.neurons import LIF
 from lifjax.record import Recording, Run, State
 from lifjax.simulate import fi_curve, integrate, simulate
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = importlib.metadata.version("lifjax")
 
 __all__ = [
+    "Fit",
     "LIF",
     "Recording",
     "Run",
@@ -34,6 +36,8 @@ __all__ = [
     "analysis",
     "constant",
     "fi_curve",
+    "fit",
+    "fit_rates",
     "integrate",
     "neurons",
     "noise",
@@ -47,6 +51,7 @@ __all__ = [
     "sinusoid",
     "steps",
     "surrogate",
+    "targets",
     "theory",
     "tutorial",
     "white_noise",

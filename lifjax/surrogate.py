@@ -13,9 +13,10 @@ any higher bump would have it grow from step to step without end.
 
 Whether the derivative passes through the reset is each factory's ``through_reset``. By default it does, and then a
 change of the drive is shared out between V and the spikes as charge is: what a spike took from V is gone. The summed
-derivative of the spike count then hardly depends on the slope, and follows the f-I curve (tests/test_surrogate.py
-compares them). Without it, as in much work on deep networks, each spike answers as if V had never been reset, and the
-derivative's size is that of the bump.
+derivative of the spike count then hardly depends on the bump: it has the direction of the f-I curve's own, and about
+its size (tests/test_surrogate.py compares them), and the default slopes are those at which the size fits best. Without
+it, as in much work on deep networks, each spike answers as if V had never been reset, and the derivative's size is that
+of the bump.
 
 A user writes a fit of his own in five lines::
 
@@ -122,7 +123,7 @@ def _straight_through(x: Array, slope: float) -> Array:
     return (jnp.abs(x) * slope <= 1).astype(jnp.result_type(x))
 
 
-def fast_sigmoid(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
+def fast_sigmoid(slope: float = 25.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative :math:`1 / (1 + \mathrm{slope}\,|x|)^2` for x = (V - V_th) / unit.
 
     The derivative of a fast sigmoid, as in SuperSpike (Zenke and Ganguli 2018, doi:10.1162/neco_a_01086). Its tails are
@@ -130,7 +131,7 @@ def fast_sigmoid(slope: float = 100.0, *, through_reset: bool = True) -> Surroga
 
     Args:
         slope: steepness; the derivative falls to a quarter at a distance of unit / slope from the threshold,
-            0.2 mV by default for a reset by 20 mV.
+            0.8 mV by default for a reset by 20 mV.
         through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:
@@ -148,7 +149,7 @@ def fast_sigmoid(slope: float = 100.0, *, through_reset: bool = True) -> Surroga
     return Surrogate(_fast_sigmoid, slope, through_reset)
 
 
-def sigmoid(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
+def sigmoid(slope: float = 25.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative :math:`4 p (1 - p)`, :math:`p = 1 / (1 + e^{-\mathrm{slope}\,x})`.
 
     As ever, x = (V - V_th) / unit.
@@ -158,7 +159,7 @@ def sigmoid(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
 
     Args:
         slope: steepness; the derivative falls to 0.79 at a distance of unit / slope from the threshold,
-            0.2 mV by default for a reset by 20 mV.
+            0.8 mV by default for a reset by 20 mV.
         through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:
@@ -176,14 +177,14 @@ def sigmoid(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
     return Surrogate(_sigmoid, slope, through_reset)
 
 
-def arctan(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
+def arctan(slope: float = 25.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative :math:`1 / (1 + (\mathrm{slope}\,x)^2)` for x = (V - V_th) / unit.
 
     The derivative of the inverse tangent, scaled to a height of 1 (Fang et al. 2021, arXiv:2007.05785).
 
     Args:
         slope: steepness; the derivative falls to a half at a distance of unit / slope from the threshold,
-            0.2 mV by default for a reset by 20 mV.
+            0.8 mV by default for a reset by 20 mV.
         through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:
@@ -201,14 +202,14 @@ def arctan(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
     return Surrogate(_arctan, slope, through_reset)
 
 
-def triangular(slope: float = 50.0, *, through_reset: bool = True) -> Surrogate:
+def triangular(slope: float = 10.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative :math:`\max(0, 1 - \mathrm{slope}\,|x|)` for x = (V - V_th) / unit.
 
     A triangle (Esser et al. 2016, doi:10.1073/pnas.1604850113; Bellec et al. 2018, arXiv:1803.09574).
 
     Args:
         slope: steepness; the derivative falls to zero at a distance of unit / slope from the threshold,
-            0.4 mV by default for a reset by 20 mV.
+            2 mV by default for a reset by 20 mV.
         through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:
@@ -226,14 +227,14 @@ def triangular(slope: float = 50.0, *, through_reset: bool = True) -> Surrogate:
     return Surrogate(_triangular, slope, through_reset)
 
 
-def gaussian(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
+def gaussian(slope: float = 20.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative :math:`e^{-(\mathrm{slope}\,x)^2 / 2}` for x = (V - V_th) / unit.
 
     A Gaussian bump (Yin, Corradi and Bohte 2021, doi:10.1038/s42256-021-00397-w).
 
     Args:
         slope: steepness; the derivative falls to 0.61 at a distance of unit / slope from the threshold,
-            0.2 mV by default for a reset by 20 mV.
+            1 mV by default for a reset by 20 mV.
         through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:
@@ -251,7 +252,7 @@ def gaussian(slope: float = 100.0, *, through_reset: bool = True) -> Surrogate:
     return Surrogate(_gaussian, slope, through_reset)
 
 
-def straight_through(slope: float = 50.0, *, through_reset: bool = True) -> Surrogate:
+def straight_through(slope: float = 10.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative 1 where :math:`|x| \le 1 / \mathrm{slope}`, and 0 elsewhere.
 
     As ever, x = (V - V_th) / unit.
@@ -261,7 +262,7 @@ def straight_through(slope: float = 50.0, *, through_reset: bool = True) -> Surr
 
     Args:
         slope: steepness; the window reaches to a distance of unit / slope from the threshold,
-            0.4 mV by default for a reset by 20 mV.
+            2 mV by default for a reset by 20 mV.
         through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:

@@ -58,13 +58,16 @@ class LIF:
         array([38, 20], dtype=int32)
     """
 
-    V_th: Values = parameter("mV", "spike threshold", default=-55.0)
-    V_reset: Values = parameter("mV", "reset potential", default=-75.0)
-    V_init: Values = parameter("mV", "membrane potential at time 0", default=-75.0)
-    E_L: Values = parameter("mV", "leak reversal potential", default=-75.0)
-    tau_m: Values = parameter("ms", "membrane time constant", default=10.0, above=0.0)
-    g_L: Values = parameter("nS", "leak conductance", default=10.0, above=0.0)
-    t_ref: Values = parameter("ms", "absolute refractory time", default=2.0, least=0.0)
+    V_th: Values = parameter("mV", "spike threshold", default=-55.0, fit=(-70.0, -30.0))
+    V_reset: Values = parameter("mV", "reset potential", default=-75.0, fit=(-100.0, -40.0), below="V_th")
+    V_init: Values = parameter("mV", "membrane potential at time 0", default=-75.0, fit=(-100.0, -30.0))
+    E_L: Values = parameter("mV", "leak reversal potential", default=-75.0, fit=(-90.0, -45.0))
+    tau_m: Values = parameter("ms", "membrane time constant", default=10.0, above=0.0, fit=(1.0, 100.0))
+    g_L: Values = parameter("nS", "leak conductance", default=10.0, above=0.0, fit=(0.5, 200.0))
+    t_ref: Values = parameter(
+        "ms", "absolute refractory time", default=2.0, least=0.0,
+        unfit="it is counted in whole steps and has no derivative; compare fits at several fixed values",
+    )  # fmt: skip
 
     @property
     def C_m(self) -> Any:
@@ -85,6 +88,18 @@ class LIF:
             leak=leak(grid, self.E_L, self.g_L, self.tau_m, self.V_reset),
             n_ref=grid.count(self.t_ref),
         )
+
+    @staticmethod
+    def combinations() -> dict[str, tuple[tuple[str, ...], Any]]:
+        """What of the parameters decides the f-I curve, by its meaning: the names it takes, and a function of them."""
+        return {
+            "the rheobase g_L (V_th - E_L)": (
+                ("g_L", "V_th", "E_L"), lambda *, g_L, V_th, E_L, **_: g_L * (V_th - E_L)
+            ),
+            "the share (V_th - V_reset) / (V_th - E_L) of the way that a spike takes back": (
+                ("V_th", "V_reset", "E_L"), lambda *, V_th, V_reset, E_L, **_: (V_th - V_reset) / (V_th - E_L)
+            ),
+        }  # fmt: skip
 
     def start(self) -> State:
         """The state at time 0: V_init, not refractory."""
