@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __version__ = importlib.metadata.version("lifjax")
 
 __all__ = [
-    "Fit",
     "LIF",
+    "Fit",
     "Recording",
     "Run",
     "State",

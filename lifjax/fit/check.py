@@ -1,7 +1,6 @@
 """What a fit is refused for: one clear error before any work."""
 
 import dataclasses
-import math
 import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -75,8 +74,8 @@ def check_shapes(
         own = np.shape(target.target)
         if target.leading and own[0] != steps:
             raise ValueError(
-                f"{target.meaning} has {own[0]} rows, but duration = {duration:g} ms has {steps} steps of dt = {dt:g} ms; "
-                "give a row for each step"
+                f"{target.meaning} has {own[0]} rows, but duration = {duration:g} ms has {steps} steps of "
+                f"dt = {dt:g} ms; give a row for each step"
             )
         for name, tail in ((target.meaning, own[target.leading :]), ("weight", np.shape(target.weight))):
             try:
@@ -105,8 +104,8 @@ def check_limits(neuron: Neuron, targets: Sequence[Target], shape: tuple[int, ..
             index = f"[{', '.join(map(str, at))}]" if at else ""
             t_ref = float(np.broadcast_to(np.asarray(neuron.t_ref), shape)[at])
             raise ValueError(
-                f"target_rates{index} = {full[at]:g} Hz is above {limit[at]:.6g} Hz, the most that t_ref = {t_ref:g} ms "
-                f"and a step of dt = {dt:g} ms between spikes allow; lower the target or t_ref"
+                f"target_rates{index} = {full[at]:g} Hz is above {limit[at]:.6g} Hz, the most that "
+                f"t_ref = {t_ref:g} ms and a step of dt = {dt:g} ms between spikes allow; lower the target or t_ref"
             )
 
 
@@ -147,4 +146,4 @@ def one_shape(neuron: Neuron, free: tuple[str, ...], shape: tuple[int, ...]) -> 
     for name in free:
         own = np.shape(getattr(neuron, name))
         shapes.append((1,) * (len(shape) - len(own)) + own)
-    return shapes[0] if len(set(shapes)) == 1 and math.prod(shape) else None
+    return shapes[0] if len(set(shapes)) == 1 else None

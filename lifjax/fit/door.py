@@ -1,26 +1,23 @@
 """The door for people: a fit is checked, searched for, and looked at with an ordinary run."""
 
-import dataclasses
-import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 
 from lifjax import surrogate
 from lifjax.fit import check, targets
-from lifjax.fit.identify import identify
+from lifjax.fit.backward import solve_backward
 from lifjax.fit.lanes import cut
+from lifjax.fit.outcome import Outcome, looked_at, outcome
 from lifjax.fit.problem import Problem
 from lifjax.fit.result import Fit
-from lifjax.fit.solve import Found, solve
+from lifjax.fit.solve import solve
 from lifjax.fit.space import Bounds, space
-from lifjax.fit.targets import Loss, Rates
+from lifjax.fit.targets import Loss
 from lifjax.neurons.base import Neuron, Values
-from lifjax.simulate.run import simulate
-from lifjax.stimulus.base import StimulusLike, terms
+from lifjax.stimulus.base import StimulusLike
 from lifjax.surrogate import Surrogate
 
 if TYPE_CHECKING:
@@ -150,98 +147,23 @@ def fit(
     check.check_limits(neuron, goals, shape, dt)
     neuron = check.as_arrays(neuron, names)
     where = space(neuron, names, bounds, dt)
-    own = check.one_shape(neuron, where.names, shape)
+    own = check.one_shape(neuron, where.names, shape) if goals else None
+    largest = max((np.shape(getattr(neuron, name)) for name in names), key=lambda x: (int(np.prod(x)), len(x)))
     problem = Problem(
-        neuron=neuron, stimulus=stimulus, targets=goals, cut=cut(shape, rest["trials"], own or ()), space=where,
-        duration=float(duration), steps=count, dt=float(dt), integrator=integrator, spike=spike, seed=rest["seed"],
-        fresh=noise == "fresh",
+        neuron=neuron, stimulus=stimulus, targets=goals, space=where, duration=float(duration), steps=count,
+        cut=cut(shape, rest["trials"], largest), dt=float(dt), integrator=integrator, spike=spike, seed=rest["seed"],
+        fresh=noise == "fresh", optimizer=optimizer,
     )  # fmt: skip
-    found = solve(problem, rest["steps"], rest["restarts"], float(tolerance), rest["patience"], progress)
+    search = rest["steps"], rest["restarts"], float(tolerance), rest["patience"], progress
     again = partial(
         fit, stimulus=stimulus, loss=loss, duration=duration, free=names, bounds=bounds, optimizer=optimizer,
         restarts=restarts, trials=trials, noise=noise, seed=seed, dt=dt, integrator=integrator, spike=spike,
         tolerance=tolerance, patience=patience, progress=progress,
     )  # fmt: skip
-    return _looked_at(problem, found, names, rest["steps"], float(tolerance), again)
-
-
-def _looked_at(problem: Problem, found: Found, free: tuple[str, ...], steps: int, tolerance: float, again: Any) -> Fit:
-    """The outcome, by an ordinary run of the neurons that were found."""
-    rows = physical(problem, found.u)
-    values = problem.fields(rows.astype(np.float64))
-    neuron: Neuron = dataclasses.replace(problem.neuron, **values)  # type: ignore[type-var] # models are dataclasses
-    cut = problem.cut
-    run = simulate(
-        neuron, problem.stimulus, problem.duration, dt=problem.dt, seed=problem.seed, record=(),
-        integrator=problem.integrator, population=(cut.trials, *cut.shape),
-    )  # fmt: skip
-    trials = run.firing_rate
-    rates = trials.mean(axis=0)
-    field = max((np.shape(x) for x in values.values()), key=len)
-    shaped = partial(np.reshape, shape=field)
-    goals = [goal for goal in problem.targets if isinstance(goal, Rates)]
-    everything = np.arange(cut.groups)
-    quantum = 1000 / problem.duration / cut.trials
-    spread = trials.var(axis=0, ddof=1) / cut.trials if cut.trials > 1 else np.zeros(cut.shape)
-    # Whole spikes leave open a uniform part of one, and trials their spread, both in the targets and in the fit.
-    sampling = np.sqrt(cut.of(quantum**2 / 6 + 2 * spread, everything).mean(axis=0))
-    aim, silent = None, np.zeros(cut.groups, bool)
-    error = found.history[-1].astype(np.float64)
-    if len(goals) == len(problem.targets) == 1:
-        aim = np.array(np.broadcast_to(goals[0].target, cut.shape), np.float64)
-        error = np.sqrt((cut.of(rates - aim, everything) ** 2).mean(axis=0))
-        silent = cut.of((rates == 0) & (aim > 0), everything).any(axis=0)
-    limit = np.maximum(tolerance, np.maximum(0.5 * quantum, 2 * np.where(spread.any(), sampling, 0)))
-    limit = np.broadcast_to(limit, error.shape)
-    near = problem.space.at_bound(values)
-    bound = np.any([np.broadcast_to(near[name].reshape(-1), cut.groups) for name in problem.space.names], axis=0)
-    status = np.where(found.iterations < steps, "settled", "out of steps").astype("<U12")
-    status = np.where(bound & (error > limit), "at a bound", status)
-    status = np.where(silent & (error > limit), "silent", status)
-    status = np.where(error <= max(tolerance, 1e-9), "met", status)
-    sigma = np.maximum(sampling, error * np.sqrt(cut.conditions / max(1, cut.conditions - len(free))))
-    known, spreads = identify(problem, rows, found.matrix, sigma)
-    return Fit(
-        neuron=neuron,
-        free=free,
-        start={name: np.asarray(getattr(problem.neuron, name)) for name in free},
-        rates=rates,
-        target_rates=aim,
-        error=shaped(error),
-        history=found.history.reshape(-1, *field),
-        status=shaped(status),
-        converged=shaped(error <= limit),
-        tolerance=shaped(limit),
-        std_error=problem.fields(spreads),
-        identifiability=known,
-        method=_method(problem),
-        iterations=shaped(found.iterations),
-        stopped=found.stopped,
-        stimulus=problem.stimulus,
-        duration=problem.duration,
-        _again=again,
-    )
-
-
-def physical(problem: Problem, u: np.ndarray) -> np.ndarray:
-    """Physical parameters of scaled ones, both (parameters, groups), in the working dtype, as the search has them."""
-    names, space = problem.space.names, problem.space
-    low, high, scaled = (
-        {name: jnp.asarray(x[i]) for i, name in enumerate(names)}
-        for x in (problem.rows(space.low), problem.rows(space.high), u)
-    )
-    own = space.physical(scaled, low, high)
-    return np.stack([np.asarray(own[name]) for name in names])
-
-
-def _method(problem: Problem) -> str:
-    cut = problem.cut
-    shared = " shared by all neurons" if cut.groups == 1 and cut.conditions > 1 else ""
-    return (
-        f"damped Gauss-Newton by forward tangents, {cut.groups} group{'s' * (cut.groups > 1)} of "
-        f"{len(problem.space.names)} parameters{shared}, each under {cut.conditions} conditions"
-        + (f" and {cut.trials} trials" if cut.trials > 1 else "")
-    )
-
-
-__all__ = ["fit", "fit_rates", "terms", "warnings"]
+    if own is None:
+        function = None if goals else wanted
+        values, history, stopped = solve_backward(problem, function, *search)  # type: ignore[arg-type] # one of two
+        found = Outcome(values, history, np.full(problem.cut.groups, len(history)), stopped)
+    else:
+        found = outcome(problem, solve(problem, *search))
+    return looked_at(problem, found, names, rest["steps"], float(tolerance), again)

@@ -25,7 +25,7 @@ from jax import Array, lax
 from lifjax import noise
 from lifjax.backend import COMPILER_OPTIONS
 from lifjax.fit.lanes import Drives, steps_of
-from lifjax.fit.response import respond
+from lifjax.fit.response import Response, respond
 from lifjax.fit.space import Space
 from lifjax.neurons.base import Grid, Neuron
 from lifjax.surrogate import Spike
@@ -54,6 +54,7 @@ class Setup:
     spike: Spike
     needs: frozenset[str]
     pairs: bool
+    optimizer: Any = None
 
     @property
     def space(self) -> Space:
@@ -84,6 +85,7 @@ class Search:
     damping: lambda.
     stale: iterations since the best was found.
     matrix: J^T J at the best, (groups, parameters, parameters).
+    memory: what an optax optimiser remembers.
     """
 
     u: Array
@@ -92,14 +94,36 @@ class Search:
     damping: Array
     stale: Array
     matrix: Array
+    memory: Any
 
 
-def search_from(u: Any) -> Search:
-    """A search that begins at u, (parameters, groups)."""
+def search_from(u: Any, optimizer: Any) -> Search:
+    """A search that begins at u, (parameters, groups), by an optax optimiser or, without one, by Gauss-Newton."""
     u = jnp.asarray(u, float)
     count, groups = u.shape
     of = partial(jnp.full, (groups,), dtype=u.dtype)
-    return Search(u, u, of(_NEVER), of(1e-2), jnp.zeros(groups, jnp.int32), jnp.zeros((groups, count, count), u.dtype))
+    return Search(
+        u=u,
+        best=u,
+        merit=of(_NEVER),
+        damping=of(1e-2),
+        stale=jnp.zeros(groups, jnp.int32),
+        matrix=jnp.zeros((groups, count, count), u.dtype),
+        memory=() if optimizer is None else optimizer.init(u),
+    )
+
+
+def response_of(
+    setup: Setup, drives: Drives, seed: Array, fields: dict[str, Array], index: Array, checkpoint: bool = False
+) -> Response:
+    """What lanes do whose fields are scalars or have one value a lane."""
+    grid = Grid(dt=setup.dt, steps=setup.steps, integrator=setup.integrator)
+    take, state = steps_of(setup.model(**fields), drives, seed, index, setup.shape, grid, setup.spike)
+    none = jnp.zeros((), state[0].V.dtype)
+    V_th, V_reset = fields.get("V_th", none), fields.get("V_reset", none - 1)
+    told = {"t_ref": fields.get("t_ref", none), "V_th": V_th, "unit": V_th - V_reset}
+    told = {name: jnp.broadcast_to(x, index.shape) for name, x in told.items()}
+    return respond(take, state, setup.steps, setup.needs, setup.pairs, told, setup.dt, checkpoint)
 
 
 def residuals_at(setup: Setup, drives: Drives, seed: Array, block: Block, u: Array) -> Array:
@@ -108,16 +132,7 @@ def residuals_at(setup: Setup, drives: Drives, seed: Array, block: Block, u: Arr
     own = setup.space.physical(scaled, low, high)
     groups, lanes = u.shape[1], (setup.trials, setup.conditions, u.shape[1])
     spread = {name: jnp.broadcast_to(x, lanes).reshape(-1) for name, x in own.items()}
-    fields = block.fields | spread
-    neuron = setup.model(**fields)
-    grid = Grid(dt=setup.dt, steps=setup.steps, integrator=setup.integrator)
-    take, state = steps_of(neuron, drives, seed, block.index, setup.shape, grid, setup.spike)
-    none = jnp.zeros((), u.dtype)
-    V_th, V_reset = fields.get("V_th", none), fields.get("V_reset", none - 1)
-    width = block.index.shape[0]
-    told = {"t_ref": fields.get("t_ref", none), "V_th": V_th, "unit": V_th - V_reset}
-    told = {name: jnp.broadcast_to(x, (width,)) for name, x in told.items()}
-    response = respond(take, state, setup.steps, setup.needs, setup.pairs, told, setup.dt)
+    response = response_of(setup, drives, seed, block.fields | spread, block.index)
     shaped = response.reshaped((setup.trials, setup.conditions, groups))
     return jnp.concatenate([target.residuals(shaped) for target in block.targets])
 
@@ -151,15 +166,16 @@ def iterate(
     def one(i: Array, state: tuple[Search, Array]) -> tuple[Search, Array]:
         search, history = state
         residuals, jacobian = linear(setup, drives, seeds[i], block, search.u)
-        search = nudged(moved(search, residuals, jacobian), block.group, seeds[i], i)
+        search = moved(search, residuals, jacobian, setup.optimizer)
+        if setup.optimizer is None:
+            search = nudged(search, block.group, seeds[i], i)
         return search, history.at[i].set((residuals**2).mean(axis=(0, 1)))
 
     return lax.fori_loop(0, iterations, one, (search, history))
 
 
-def moved(search: Search, residuals: Array, jacobian: Array) -> Search:
+def moved(search: Search, residuals: Array, jacobian: Array, optimizer: Any) -> Search:
     """The next step of each group. What is not finite counts as worse than anything, and never becomes the best."""
-    count = search.u.shape[0]
     size = residuals.shape[0] * residuals.shape[1]
     merit = (residuals**2).mean(axis=(0, 1))
     jacobian = jnp.where(jnp.isfinite(jacobian), jacobian, 0)
@@ -171,12 +187,10 @@ def moved(search: Search, residuals: Array, jacobian: Array) -> Search:
     best = jnp.where(better, search.u, search.best)
     stale = jnp.where(better, 0, search.stale + 1)
     damping = jnp.clip(jnp.where(better, search.damping / 3, search.damping * 2), *_DAMPING)
-    diagonal = jnp.diagonal(matrix, axis1=1, axis2=2)
-    most = diagonal.max(axis=1, keepdims=True)
-    lifted = damping[:, None] * diagonal + 1e-5 * most + 1e-12
-    system = matrix + lifted[:, :, None] * jnp.eye(count, dtype=matrix.dtype)
-    step = -jnp.linalg.solve(system, slope[..., None])[..., 0].T
-    step = jnp.clip(jnp.where(jnp.isfinite(step), step, 0), -_CLIP, _CLIP)
+    if optimizer is None:
+        step, memory = _gauss_newton(matrix, slope, damping), search.memory
+    else:
+        step, memory = optimizer.update(2 * slope.T, search.memory, search.u)
     u = jnp.where(sound, search.u, best) + step
     return Search(
         u=u,
@@ -185,7 +199,18 @@ def moved(search: Search, residuals: Array, jacobian: Array) -> Search:
         damping=damping,
         stale=stale,
         matrix=jnp.where(better[:, None, None], matrix, search.matrix),
+        memory=memory,
     )
+
+
+def _gauss_newton(matrix: Array, slope: Array, damping: Array) -> Array:
+    """The damped step of each group, (parameters, groups), no longer than it can be trusted."""
+    diagonal = jnp.diagonal(matrix, axis1=1, axis2=2)
+    most = diagonal.max(axis=1, keepdims=True)
+    lifted = damping[:, None] * diagonal + 1e-5 * most + 1e-12
+    system = matrix + lifted[:, :, None] * jnp.eye(matrix.shape[1], dtype=matrix.dtype)
+    step = -jnp.linalg.solve(system, slope[..., None])[..., 0].T
+    return jnp.clip(jnp.where(jnp.isfinite(step), step, 0), -_CLIP, _CLIP)
 
 
 def nudged(search: Search, group: Array, seed: Array, i: Array) -> Search:

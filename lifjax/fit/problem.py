@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -28,6 +27,7 @@ class Problem:
     space: bounds.
     duration: [ms], and steps of dt [ms].
     fresh: whether noise is drawn anew for each iteration.
+    optimizer: of optax, or None.
     """
 
     neuron: Neuron
@@ -42,6 +42,7 @@ class Problem:
     spike: Spike
     seed: int
     fresh: bool
+    optimizer: Any = None
 
     @functools.cached_property
     def drives(self) -> Drives:
@@ -70,6 +71,7 @@ class Problem:
             spike=self.spike,
             needs=needs | ({"peak"} if wanted and not steady else set()),
             pairs=any(kind.drawn for kind in kinds),
+            optimizer=self.optimizer,
         )
 
     def block(self, groups: np.ndarray, numbers: np.ndarray) -> Block:
@@ -81,7 +83,7 @@ class Problem:
             group=jnp.asarray(numbers, jnp.uint32),
             low=self.rows(self.space.low)[:, groups],
             high=self.rows(self.space.high)[:, groups],
-            targets=tuple(self._target(target, groups) for target in self.targets),
+            targets=tuple(target.at(cut, groups) for target in self.targets),
         )
 
     def rows(self, values: dict[str, np.ndarray]) -> np.ndarray:
@@ -101,18 +103,3 @@ class Problem:
         if self.fresh:
             words[:, 1] ^= np.arange(first + 1, first + count + 1, dtype=np.uint32)
         return words
-
-    def _target(self, target: Target, groups: np.ndarray) -> Target:
-        """A target at some groups: (*leading, conditions, groups)."""
-
-        def at(x: Any, leading: int) -> np.ndarray:
-            x = np.asarray(x, jnp.result_type(float))
-            if x.ndim == 0:
-                return x
-            head, tail = x.shape[:leading], x.shape[leading:]
-            full = np.broadcast_to(
-                x.reshape(*head, *(1,) * (len(self.cut.shape) - len(tail)), *tail), head + self.cut.shape
-            )
-            return np.asarray(full.reshape(*head, math.prod(self.cut.shape))[..., self.cut.order[:, groups]])
-
-        return dataclasses.replace(target, target=at(target.target, target.leading), weight=at(target.weight, 0))

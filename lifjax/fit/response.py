@@ -9,6 +9,7 @@ is the f-I curve's own.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -16,7 +17,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from lifjax.simulate.step import Take
-from lifjax.surrogate import Spike
 
 STREAMED = ("spike_count", "peak", "intervals", "latency")
 TRACES = ("V", "spikes")
@@ -92,8 +92,50 @@ class Response:
         return jax.tree.map(one, self)
 
 
+def _nothing(V: Array, needs: frozenset[str]) -> dict[str, Any]:
+    """What is summed up as a run goes, before its first step."""
+    zero = jnp.zeros_like(V)
+    sums: dict[str, Any] = {"spike_count": zero}
+    if "peak" in needs:
+        sums["peak"] = jnp.full_like(V, -jnp.inf)
+    if "intervals" in needs:
+        sums["intervals"] = {"age": zero, "seen": zero, "first": zero, "second": zero, "n": zero}
+    if "latency" in needs:
+        sums["latency"] = {"alive": zero + 1, "waited": zero}
+    return sums
+
+
+def _added(sums: dict[str, Any], shown: dict[str, Array], dt: float) -> dict[str, Any]:
+    """The sums with one more step."""
+    s = shown["spikes"]
+    out = sums | {"spike_count": sums["spike_count"] + s}
+    if "peak" in sums:
+        out["peak"] = jnp.maximum(sums["peak"], shown["V"])
+    if "intervals" in sums:
+        was = sums["intervals"]
+        age, counted = was["age"] + dt, was["seen"]
+        out["intervals"] = {
+            "age": age * (1 - s),
+            "seen": jnp.maximum(was["seen"], lax.stop_gradient(s)),
+            "first": was["first"] + s * age * counted,
+            "second": was["second"] + s * age**2 * counted,
+            "n": was["n"] + lax.stop_gradient(s) * counted,
+        }
+    if "latency" in sums:
+        alive = sums["latency"]["alive"] * (1 - s)
+        out["latency"] = {"alive": alive, "waited": sums["latency"]["waited"] + dt * alive}
+    return out
+
+
 def respond(
-    take: Take, state: Any, steps: int, needs: frozenset[str], pairs: bool, told: dict[str, Any], dt: float
+    take: Take,
+    state: Any,
+    steps: int,
+    needs: frozenset[str],
+    pairs: bool,
+    told: dict[str, Any],
+    dt: float,
+    checkpoint: bool = False,
 ) -> Response:
     """Run lanes for a number of steps.
 
@@ -104,56 +146,40 @@ def respond(
         pairs: take two steps at a time, which share the random bits of a counter.
         told: t_ref, unit and V_th of the lanes.
         dt: grid step [ms].
+        checkpoint: for reverse mode, keep the state at every root of steps only, and run the stretch between two again.
     """
-    V = state[0].V
-    zero, traces = jnp.zeros_like(V), sorted(needs & set(TRACES))
-    sums: dict[str, Any] = {"spike_count": zero}
-    if "peak" in needs:
-        sums["peak"] = jnp.full_like(V, -jnp.inf)
-    if "intervals" in needs:
-        sums["intervals"] = {"age": zero, "seen": zero, "first": zero, "second": zero, "n": zero}
-    if "latency" in needs:
-        sums["latency"] = {"alive": zero + 1, "waited": zero}
+    traces, none = sorted(needs & set(TRACES)), _nothing(state[0].V, needs)
 
-    def add(sums: dict[str, Any], shown: dict[str, Array]) -> dict[str, Any]:
-        s = shown["spikes"]
-        out = sums | {"spike_count": sums["spike_count"] + s}
-        if "peak" in sums:
-            out["peak"] = jnp.maximum(sums["peak"], shown["V"])
-        if "intervals" in sums:
-            was = sums["intervals"]
-            age, counted = was["age"] + dt, lax.stop_gradient(was["seen"])
-            out["intervals"] = {
-                "age": age * (1 - s),
-                "seen": jnp.maximum(was["seen"], lax.stop_gradient(s)),
-                "first": was["first"] + s * age * counted,
-                "second": was["second"] + s * age**2 * counted,
-                "n": was["n"] + lax.stop_gradient(s * counted),
-            }
-        if "latency" in sums:
-            alive = sums["latency"]["alive"] * (1 - s)
-            out["latency"] = {"alive": alive, "waited": sums["latency"]["waited"] + dt * alive}
-        return out
-
-    def body(carry: Any, k: Array, many: int = 1) -> tuple[Any, Any]:
+    def body(carry: Any, k: Array, many: int) -> tuple[Any, Any]:
         state, sums = carry
         state, shown = take(state, k, many)
         for shows in shown:
-            sums = add(sums, shows)
-        kept = {name: jnp.stack([shows[name] for shows in shown]) for name in traces}
-        return (state, sums), kept
+            sums = _added(sums, shows, dt)
+        return (state, sums), {name: jnp.stack([shows[name] for shows in shown]) for name in traces}
 
-    stride = 2 if pairs else 1
-    whole = steps - steps % stride
-    k = jnp.arange(0, whole, stride, dtype=jnp.int32)
-    carry, kept = lax.scan(lambda c, k: body(c, k, stride), (state, sums), k)
-    kept = {name: x.reshape(-1, x.shape[-1]) for name, x in kept.items()}
-    if steps != whole:
-        carry, last = body(carry, jnp.int32(whole))
+    def stretch(carry: Any, first: Array, length: int, many: int) -> tuple[Any, dict[str, Array]]:
+        k = first + jnp.arange(0, length, many, dtype=jnp.int32)
+        carry, kept = lax.scan(lambda carry, k: body(carry, k, many), carry, k)
+        return carry, _flat(kept)
+
+    many = 2 if pairs else 1
+    length = max(many, math.isqrt(steps) // many * many) if checkpoint else steps - steps % many
+    stretches = steps // length
+    carry, first = (state, none), jnp.arange(stretches, dtype=jnp.int32) * length
+    if stretches == 1:
+        carry, kept = stretch(carry, first[0], length, many)
+    else:
+        again = jax.checkpoint(lambda carry, first: stretch(carry, first, length, many))
+        carry, pieces = lax.scan(again, carry, first)
+        kept = _flat(pieces)
+    if left := steps - stretches * length:
+        carry, last = stretch(carry, jnp.int32(stretches * length), left, 1)
         kept = {name: jnp.concatenate([x, last[name]]) for name, x in kept.items()}
     (neurons, _), sums = carry
     count, peak = sums.pop("spike_count"), sums.pop("peak", neurons.V)
     return Response(dt=dt, duration=steps * dt, spike_count=count, peak=peak, sums=sums, **told, **kept)
 
 
-__all__ = ["NEEDS", "Response", "Spike", "respond"]
+def _flat(kept: dict[str, Array]) -> dict[str, Array]:
+    """Pieces of traces, (pieces, time, lanes), one after the other."""
+    return {name: x.reshape(-1, x.shape[-1]) for name, x in kept.items()}

@@ -29,7 +29,8 @@ class Fit:
     target_rates: what was asked for [Hz], or None where the fit was not to rates.
     error: of each group, root mean square over its conditions: of rates [Hz], or of weighted residuals where there are
         no target rates; of the shape of the free fields.
-    history: the error of the best so far until each iteration, (iterations, *error.shape).
+    history: the error of the best so far until each iteration, (iterations, *error.shape), or the loss, (iterations,),
+        where all is fitted together in reverse mode.
     status: of each group, of `STATUS`: "met" (within the tolerance), "settled" (no better was found in ``patience``
         iterations), "silent" (as that, and it is silent where it should fire), "at a bound" (as that, and a parameter
         is at a bound), "out of steps".
@@ -42,6 +43,8 @@ class Fit:
     method: how it was fitted, in words.
     iterations: of each group.
     stopped: whether Ctrl-C ended it.
+    stimulus, duration [ms]: what drove it.
+    again: the fit from other values, which `more` calls.
     """
 
     neuron: Neuron
@@ -61,7 +64,7 @@ class Fit:
     stopped: bool
     stimulus: StimulusLike
     duration: float
-    _again: Callable[..., "Fit"] | None = None
+    again: Callable[..., "Fit"] | None = dataclasses.field(default=None, repr=False)
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -87,9 +90,9 @@ class Fit:
         Raises:
             ValueError: this fit was read from a file, which does not hold what it was fitted to.
         """
-        if self._again is None:
+        if self.again is None:
             raise ValueError("this fit came from a file; call lifjax.fit_rates with its neuron to go on")
-        later = self._again(self.neuron, steps=steps, **changes)
+        later = self.again(self.neuron, steps=steps, **changes)
         if later.history.shape[1:] != self.history.shape[1:]:
             return later
         whole = np.minimum.accumulate(np.concatenate([self.history, later.history]), axis=0)

@@ -42,7 +42,7 @@ def starts(problem: Problem, restarts: int) -> np.ndarray:
     values = {name: np.asarray(getattr(problem.neuron, name), np.float64) for name in problem.space.names}
     given = problem.rows(problem.space.scaled(values))
     rng = np.random.default_rng(problem.seed)
-    others = [rng.logistic(0.0, 0.7, given.shape).clip(-3, 3) for _ in range(restarts - 1)]
+    others = [starting(rng, given.shape) for _ in range(restarts - 1)]
     return np.concatenate([given, *others], axis=1).astype(given.dtype)
 
 
@@ -58,13 +58,14 @@ def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patienc
         progress: show a progress bar.
     """
     groups = problem.cut.groups
-    state = jax.tree.map(np.array, search_from(starts(problem, restarts)))
+    least = max(tolerance, 1e-4 * 1000 / problem.duration) ** 2  # less is rounding
+    state = jax.tree.map(np.array, search_from(starts(problem, restarts), problem.optimizer))
     count = state.merit.size
     active = np.ones(count, bool)
     done = np.zeros(count, np.int32)
     history = np.full((steps, groups), np.inf, np.float32)
     stopped, began, compiled = False, 0, set[int]()
-    with _Bar(steps, progress) as bar, Stop() as stop:
+    with Bar(steps, progress) as bar, Stop() as stop:
         while began < steps and active.any():
             now = min(ROUND, steps - began)
             merits = _round(problem, state, np.flatnonzero(active), began, now, compiled)
@@ -72,7 +73,7 @@ def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patienc
             best = np.fmin.reduce(merits.reshape(now, restarts, groups), axis=1)
             history[began : began + now] = np.sqrt(np.where(np.isnan(best), np.inf, best))
             began += now
-            met = state.merit <= tolerance**2
+            met = state.merit <= least
             met |= np.tile(met.reshape(restarts, groups).any(axis=0), restarts)
             active &= ~met & (state.stale < patience)
             bar(now, np.sqrt(state.merit.reshape(restarts, groups).min(axis=0)), active)
@@ -91,6 +92,11 @@ def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patienc
     )
 
 
+def starting(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Scaled parameters to begin at, anywhere in the bounds but near their ends."""
+    return np.asarray(rng.logistic(0.0, 0.7, shape).clip(-3, 3))
+
+
 def _round(problem: Problem, state: Search, ids: np.ndarray, first: int, now: int, compiled: set[int]) -> np.ndarray:
     """Take so many iterations with some candidates; their mean square residuals (now, candidates), NaN of others."""
     size = _block_size(problem, len(ids), state.merit.size)
@@ -103,10 +109,9 @@ def _round(problem: Problem, state: Search, ids: np.ndarray, first: int, now: in
         own = ids[begin : begin + size]
         padded = np.resize(own, size)  # the last block is filled up with copies, whose results are those of the first
         block = problem.block(padded % problem.cut.groups, padded)
-        part: Search = jax.tree.map(lambda x: jnp.asarray(_take(x, padded, state)), state)
+        part = jax.tree.map(lambda x: jnp.asarray(_of(x, padded, state)), state)
         part, history = iterate(setup, drives, seeds, block, part, iterations)
-        for name, value in vars(part).items():
-            _put(getattr(state, name), own, np.asarray(value), name)
+        jax.tree.map(lambda x, new: _keep(x, own, np.asarray(new), state), state, part)
         merits[:, own] = np.asarray(history)[:now, : len(own)]
 
     begins = list(range(0, len(ids), size))
@@ -126,18 +131,22 @@ def _block_size(problem: Problem, active: int, all_of_them: int) -> int:
     return small if active <= small * cores() and large * lanes >= 256 else large
 
 
-def _take(x: np.ndarray, ids: np.ndarray, state: Search) -> np.ndarray:
-    return x[ids] if x is state.matrix else x[..., ids]
+def _of(x: np.ndarray, ids: np.ndarray, state: Any) -> np.ndarray:
+    """The part of an array that is of some candidates; a scalar, as an optimiser's count, is of all."""
+    return x[ids] if x is state.matrix else x[..., ids] if x.ndim else x
 
 
-def _put(x: np.ndarray, ids: np.ndarray, value: np.ndarray, name: str) -> None:
-    if name == "matrix":
-        x[ids] = value[: len(ids)]
+def _keep(x: np.ndarray, ids: np.ndarray, new: np.ndarray, state: Any) -> None:
+    """Write that part; of the last block, what fills it up is left out."""
+    if x is state.matrix:
+        x[ids] = new[: len(ids)]
+    elif x.ndim:
+        x[..., ids] = new[..., : len(ids)]
     else:
-        x[..., ids] = value[..., : len(ids)]
+        x[...] = new
 
 
-class _Bar:
+class Bar:
     """A progress bar over iterations, with the error of the median neuron, or nothing."""
 
     def __init__(self, steps: int, shown: bool) -> None:

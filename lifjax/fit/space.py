@@ -116,7 +116,8 @@ def _bounds(name: str, rule: Parameter, given: Any, shape: tuple[int, ...]) -> t
             ends.append(np.array(np.broadcast_to(np.asarray(array, np.float64), shape)))
         except ValueError:
             raise ValueError(
-                f"bounds[{name!r}]: {which} has shape {array.shape}, which does not broadcast to that of {name}, {shape}"
+                f"bounds[{name!r}]: {which} has shape {array.shape}, which does not broadcast to that of "
+                f"{name}, {shape}"
             ) from None
     low, high = ends
     if not (low < high).all():

@@ -1,8 +1,8 @@
 r"""What a fit is asked to meet: targets of one kind each, with weights.
 
-A target turns a differentiable run (`lifjax.fit.response.Response`) into residuals, what was reached less what is wanted, in its
-own unit, of shape (anything, *population), averaged over trials. Several targets together are a list of them. A fit
-makes the sum of squares of weighted residuals small. Targets broadcast to the population.
+A target turns a differentiable run (`lifjax.fit.response.Response`) into residuals, what was reached less what is
+wanted, in its own unit, of shape (anything, *population), averaged over trials. Several targets together are a list of
+them. A fit makes the sum of squares of weighted residuals small. Targets broadcast to the population.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from lifjax.fit.lanes import Cut
 from lifjax.fit.response import Response
 from lifjax.neurons.base import Parameter, Values
 from lifjax.neurons.check import check_value
@@ -44,6 +45,20 @@ class Target:
         """Weighted residuals, (anything, conditions, groups)."""
         reached = self.predicted(response).mean(axis=-3)
         return (self.weight * (reached - self.target)).reshape(-1, *reached.shape[-2:])
+
+    def at(self, cut: Cut, groups: np.ndarray) -> "Target":
+        """Itself at some groups of a population: (*leading, conditions, groups)."""
+
+        def one(x: Any, leading: int) -> np.ndarray:
+            x = np.asarray(x, jnp.result_type(float))
+            if x.ndim == 0:
+                return x
+            head, tail = x.shape[:leading], x.shape[leading:]
+            full = x.reshape(*head, *(1,) * (len(cut.shape) - len(tail)), *tail)
+            full = np.broadcast_to(full, head + cut.shape).reshape(*head, -1)
+            return np.asarray(full[..., cut.order[:, groups]])
+
+        return dataclasses.replace(self, target=one(self.target, self.leading), weight=one(self.weight, 0))
 
     def check(self) -> "Target":
         """Itself with arrays as values, once they make sense."""
