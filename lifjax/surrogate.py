@@ -291,7 +291,7 @@ def silence(spiked: Array, silent: Array) -> Array:
 
 
 def at_reset(spiked: Array, spike: Spike) -> Array:
-    """The spike as the reset sees it: without a derivative where the spike function has it not pass there.
+    """``spiked`` as the reset sees it: without a derivative where ``spike`` lets none pass there.
 
     Example:
         >>> spike = fast_sigmoid(through_reset=False)

@@ -87,7 +87,7 @@ def public():
     """(module, name, object) of every public name."""
     for module in (
         "",
-        *(f".{room}" for room in ("noise", "surrogate", "analysis", "neurons", "theory", "plot", "tutorial")),
+        *(f".{room}" for room in ("noise", "surrogate", "analysis", "neurons", "theory", "fit.targets", "plot", "tutorial")),
     ):
         where = importlib.import_module("lifjax" + module)
         own = getattr(where, "__all__", None) or [
@@ -121,7 +121,7 @@ def test_every_parameter_of_a_model_has_a_unit_and_a_meaning(model):
 
 def test_the_contract_of_names_holds():
     for name in (
-        "LIF", "simulate", "integrate", "constant", "pulse", "steps", "ramp", "sinusoid", "samples", "white_noise",
+        "LIF", "Fit", "fit", "fit_rates", "targets", "simulate", "integrate", "constant", "pulse", "steps", "ramp", "sinusoid", "samples", "white_noise",
         "ornstein_uhlenbeck", "poisson", "fi_curve", "tutorial", "surrogate", "analysis", "theory", "plot", "noise",
     ):  # fmt: skip
         assert hasattr(lifjax, name)

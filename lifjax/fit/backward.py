@@ -91,7 +91,7 @@ def _loss(problem: Problem, function: Callable[[Response], Array] | None, u: dic
     own = problem.space.physical(u, *_bounds(problem))
     spread = {name: jnp.tile(jnp.broadcast_to(x, whole.shape).reshape(-1), whole.trials) for name, x in own.items()}
     one = np.zeros(1, np.int64)
-    fields = fields_of(problem.neuron, whole, one, problem.space.names) | spread
+    fields: Any = fields_of(problem.neuron, whole, one, problem.space.names) | spread
     index = jnp.asarray(whole.index(one))
     response = response_of(setup, problem.drives, seed, fields, index, checkpoint=True)
     if function is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lifjax import neurons
 from lifjax.fit.identify import Identifiability
 from lifjax.neurons.base import Neuron, parameters
 from lifjax.stimulus.base import StimulusLike
@@ -141,14 +142,13 @@ class Fit:
         if "words" not in held:
             raise ValueError(f"{os.fspath(path)} is no file of a lifjax fit")
         words = json.loads(str(held.pop("words")))
-        import lifjax.neurons as models  # the models by name
 
         def part(of: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(f"{of}."): x for name, x in held.items() if name.startswith(f"{of}.")}
 
         known, told = part("identifiability"), words["identifiability"]
         return Fit(
-            neuron=getattr(models, words["model"])(**part("neuron")),
+            neuron=getattr(neurons, words["model"])(**part("neuron")),
             free=tuple(words["free"]),
             start=part("start"),
             std_error=part("std_error"),

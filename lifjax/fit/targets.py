@@ -250,3 +250,5 @@ def van_rossum(target: Values, tau: float = 10.0, weight: Values = 1.0) -> VanRo
 
 
 Loss = Target | Sequence[Target] | Callable[[Response], Array]
+
+__all__ = ["Target", "cv", "latency", "rates", "van_rossum", "voltage"]
