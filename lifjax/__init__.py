@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
+from lifjax.fit import Fit, fit, fit_rates, targets
 from lifjax.neurons import LIF
 from lifjax.record import Recording, Run, State
 from lifjax.simulate import fi_curve, integrate, simulate
@@ -28,12 +29,15 @@ __version__ = importlib.metadata.version("lifjax")
 
 __all__ = [
     "LIF",
+    "Fit",
     "Recording",
     "Run",
     "State",
     "analysis",
     "constant",
     "fi_curve",
+    "fit",
+    "fit_rates",
     "integrate",
     "neurons",
     "noise",
@@ -47,6 +51,7 @@ __all__ = [
     "sinusoid",
     "steps",
     "surrogate",
+    "targets",
     "theory",
     "tutorial",
     "white_noise",

@@ -6,13 +6,33 @@ smooth bump around the threshold (Neftci, Mostafa and Zenke 2019, doi:10.1109/MS
 surrogate is the hard threshold, so a surrogate run spikes exactly as an ordinary one.
 
 A surrogate measures the distance from the threshold in units of the reset, x = (V - V_th) / unit with
-unit = V_th - V_reset, so that a slope means the same for every model. The unit also keeps the derivative finite: at
-the threshold a spike moves V by -unit and a change of V moves the spike by 1 / unit, so what passes through the reset
-is between none and all of the change, where any steeper bump would have it grow from step to step without end.
+unit = V_th - V_reset, so that a slope means the same for every model. All bumps are 1 high at x = 0 and differ in how
+they fall off. The unit and the height keep the derivative finite: at the threshold a spike moves V by -unit and a
+change of V moves the spike by 1 / unit, so what passes through the reset is between none and all of the change, where
+any higher bump would have it grow from step to step without end.
 
-`silence` and `choose` let one step serve both kinds of answer.
+Whether the derivative passes through the reset is each factory's ``through_reset``. By default it does, and then a
+change of the drive is shared out between V and the spikes as charge is: what a spike took from V is gone. The summed
+derivative of the spike count then hardly depends on the bump: it has the direction of the f-I curve's own, and about
+its size (tests/test_surrogate.py compares them), and the default slopes are those at which the size fits best. Without
+it, as in much work on deep networks, each spike answers as if V had never been reset, and the derivative's size is that
+of the bump.
+
+A user writes a fit of his own in five lines::
+
+    spike = lifjax.surrogate.fast_sigmoid()
+
+    def error(g_L):  # Hz^2; the target is 50 Hz
+        _, out = lifjax.integrate(lifjax.LIF(g_L=g_L), 300.0, 10_000, spike=spike, record=())
+        return (out.spike_count - 50.0) ** 2
+
+    for _ in range(20):
+        g_L = g_L - 2e-4 * jax.grad(error)(g_L)
+
+`silence`, `at_reset` and `choose` let one step serve both kinds of answer.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -21,6 +41,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 Spike = Callable[[Array, Array, Array], Array]
+Bump = Callable[[Array, float], Array]
 
 
 def threshold(V: Array, V_th: Array, unit: ArrayLike = 1.0) -> Array:
@@ -41,15 +62,77 @@ def threshold(V: Array, V_th: Array, unit: ArrayLike = 1.0) -> Array:
     return V >= V_th
 
 
-def fast_sigmoid(slope: float = 100.0) -> Spike:
+@dataclasses.dataclass(frozen=True)
+class Surrogate:
+    """A spike function with the derivative ``bump(x, slope)``, x = (V - V_th) / unit; made by the factories below.
+
+    Two of the same numbers are equal, so what was compiled with one serves the other.
+    """
+
+    bump: Bump
+    slope: float
+    through_reset: bool = True
+
+    def __post_init__(self) -> None:
+        name = self.bump.__name__.strip("_")
+        number = isinstance(self.slope, int | float) and not isinstance(self.slope, bool)
+        if not number or not 0 < self.slope < float("inf"):
+            raise ValueError(f"{name}: slope = {self.slope!r} must be a number above 0; leave it out for the default")
+
+    def __call__(self, V: Array, V_th: Array, unit: Array) -> Array:
+        """The spike, 0 or 1 in V's own dtype."""
+        spiked: Array = _step(self.bump, self.slope, (V - V_th) / unit)
+        return spiked
+
+
+def _heaviside(bump: Bump, slope: float, x: Array) -> Array:
+    return jnp.heaviside(x, jnp.ones((), jnp.result_type(x)))
+
+
+_step = jax.custom_jvp(_heaviside, nondiff_argnums=(0, 1))
+
+
+@_step.defjvp
+def _(bump: Bump, slope: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return _step(bump, slope, x), dx * bump(x, slope)
+
+
+def _fast_sigmoid(x: Array, slope: float) -> Array:
+    return 1 / (1 + slope * jnp.abs(x)) ** 2
+
+
+def _sigmoid(x: Array, slope: float) -> Array:
+    p = jax.nn.sigmoid(slope * x)
+    return 4 * p * (1 - p)
+
+
+def _arctan(x: Array, slope: float) -> Array:
+    return 1 / (1 + (slope * x) ** 2)
+
+
+def _triangular(x: Array, slope: float) -> Array:
+    return jnp.maximum(1 - slope * jnp.abs(x), 0)
+
+
+def _gaussian(x: Array, slope: float) -> Array:
+    return jnp.exp(-0.5 * (slope * x) ** 2)
+
+
+def _straight_through(x: Array, slope: float) -> Array:
+    return (jnp.abs(x) * slope <= 1).astype(jnp.result_type(x))
+
+
+def fast_sigmoid(slope: float = 25.0, *, through_reset: bool = True) -> Surrogate:
     r"""A surrogate spike with the derivative :math:`1 / (1 + \mathrm{slope}\,|x|)^2` for x = (V - V_th) / unit.
 
-    The derivative of a fast sigmoid, as in SuperSpike (Zenke and Ganguli 2018, doi:10.1162/neco_a_01086). Make one and
-    keep it: a function compiled with one surrogate is compiled again for another.
+    The derivative of a fast sigmoid, as in SuperSpike (Zenke and Ganguli 2018, doi:10.1162/neco_a_01086). Its tails are
+    long, so that a neuron some millivolts below threshold still has a derivative.
 
     Args:
-        slope: steepness; the derivative falls to a quarter at a distance of unit / slope from the threshold, 0.2 mV by
-            default for a reset by 20 mV.
+        slope: steepness; the derivative falls to a quarter at a distance of unit / slope from the threshold,
+            0.8 mV by default for a reset by 20 mV.
+        through_reset: whether the derivative passes through the reset; see the module.
 
     Returns:
         ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
@@ -59,27 +142,142 @@ def fast_sigmoid(slope: float = 100.0) -> Spike:
 
     Example:
         >>> import jax
-        >>> spike = fast_sigmoid(slope=100.0)
+        >>> spike = fast_sigmoid()
         >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
         (0.0, 0.05)
     """
-    if not slope > 0:
-        raise ValueError(f"fast_sigmoid: slope = {slope!r} must be above 0; try 100.0")
+    return Surrogate(_fast_sigmoid, slope, through_reset)
 
-    @jax.custom_jvp
-    def step(x: Array) -> Array:
-        return jnp.heaviside(x, jnp.ones((), jnp.result_type(x)))
 
-    @step.defjvp
-    def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-        (x,), (dx,) = primals, tangents
-        return step(x), dx / (1 + slope * jnp.abs(x)) ** 2
+def sigmoid(slope: float = 25.0, *, through_reset: bool = True) -> Surrogate:
+    r"""A surrogate spike with the derivative :math:`4 p (1 - p)`, :math:`p = 1 / (1 + e^{-\mathrm{slope}\,x})`.
 
-    def spike(V: Array, V_th: Array, unit: Array) -> Array:
-        spiked: Array = step((V - V_th) / unit)
-        return spiked
+    As ever, x = (V - V_th) / unit.
 
-    return spike
+    The derivative of the logistic function, scaled to a height of 1 (Bengio, Leonard and Courville 2013,
+    arXiv:1308.3432; as a surrogate Zenke and Vogels 2021, doi:10.1162/neco_a_01367).
+
+    Args:
+        slope: steepness; the derivative falls to 0.79 at a distance of unit / slope from the threshold,
+            0.8 mV by default for a reset by 20 mV.
+        through_reset: whether the derivative passes through the reset; see the module.
+
+    Returns:
+        ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
+
+    Raises:
+        ValueError: slope is not above 0.
+
+    Example:
+        >>> import jax
+        >>> spike = sigmoid()
+        >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
+        (0.0, 0.05)
+    """
+    return Surrogate(_sigmoid, slope, through_reset)
+
+
+def arctan(slope: float = 25.0, *, through_reset: bool = True) -> Surrogate:
+    r"""A surrogate spike with the derivative :math:`1 / (1 + (\mathrm{slope}\,x)^2)` for x = (V - V_th) / unit.
+
+    The derivative of the inverse tangent, scaled to a height of 1 (Fang et al. 2021, arXiv:2007.05785).
+
+    Args:
+        slope: steepness; the derivative falls to a half at a distance of unit / slope from the threshold,
+            0.8 mV by default for a reset by 20 mV.
+        through_reset: whether the derivative passes through the reset; see the module.
+
+    Returns:
+        ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
+
+    Raises:
+        ValueError: slope is not above 0.
+
+    Example:
+        >>> import jax
+        >>> spike = arctan()
+        >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
+        (0.0, 0.05)
+    """
+    return Surrogate(_arctan, slope, through_reset)
+
+
+def triangular(slope: float = 10.0, *, through_reset: bool = True) -> Surrogate:
+    r"""A surrogate spike with the derivative :math:`\max(0, 1 - \mathrm{slope}\,|x|)` for x = (V - V_th) / unit.
+
+    A triangle (Esser et al. 2016, doi:10.1073/pnas.1604850113; Bellec et al. 2018, arXiv:1803.09574).
+
+    Args:
+        slope: steepness; the derivative falls to zero at a distance of unit / slope from the threshold,
+            2 mV by default for a reset by 20 mV.
+        through_reset: whether the derivative passes through the reset; see the module.
+
+    Returns:
+        ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
+
+    Raises:
+        ValueError: slope is not above 0.
+
+    Example:
+        >>> import jax
+        >>> spike = triangular()
+        >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
+        (0.0, 0.05)
+    """
+    return Surrogate(_triangular, slope, through_reset)
+
+
+def gaussian(slope: float = 20.0, *, through_reset: bool = True) -> Surrogate:
+    r"""A surrogate spike with the derivative :math:`e^{-(\mathrm{slope}\,x)^2 / 2}` for x = (V - V_th) / unit.
+
+    A Gaussian bump (Yin, Corradi and Bohte 2021, doi:10.1038/s42256-021-00397-w).
+
+    Args:
+        slope: steepness; the derivative falls to 0.61 at a distance of unit / slope from the threshold,
+            1 mV by default for a reset by 20 mV.
+        through_reset: whether the derivative passes through the reset; see the module.
+
+    Returns:
+        ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
+
+    Raises:
+        ValueError: slope is not above 0.
+
+    Example:
+        >>> import jax
+        >>> spike = gaussian()
+        >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
+        (0.0, 0.05)
+    """
+    return Surrogate(_gaussian, slope, through_reset)
+
+
+def straight_through(slope: float = 10.0, *, through_reset: bool = True) -> Surrogate:
+    r"""A surrogate spike with the derivative 1 where :math:`|x| \le 1 / \mathrm{slope}`, and 0 elsewhere.
+
+    As ever, x = (V - V_th) / unit.
+
+    The straight-through estimator (Bengio, Leonard and Courville 2013, arXiv:1308.3432) within a window (Hubara et al.
+    2016, arXiv:1602.02830): within it the spike is taken for the distance itself.
+
+    Args:
+        slope: steepness; the window reaches to a distance of unit / slope from the threshold,
+            2 mV by default for a reset by 20 mV.
+        through_reset: whether the derivative passes through the reset; see the module.
+
+    Returns:
+        ``spike(V, V_th, unit)``, 0 or 1 in V's own dtype, differentiable forwards and backwards.
+
+    Raises:
+        ValueError: slope is not above 0.
+
+    Example:
+        >>> import jax
+        >>> spike = straight_through()
+        >>> float(spike(-55.5, -55.0, 20.0)), round(float(jax.grad(spike)(-55.0, -55.0, 20.0)), 3)
+        (0.0, 0.05)
+    """
+    return Surrogate(_straight_through, slope, through_reset)
 
 
 def silence(spiked: Array, silent: Array) -> Array:
@@ -90,6 +288,17 @@ def silence(spiked: Array, silent: Array) -> Array:
         False
     """
     return jnp.where(silent, jnp.zeros_like(spiked), spiked)
+
+
+def at_reset(spiked: Array, spike: Spike) -> Array:
+    """``spiked`` as the reset sees it: without a derivative where ``spike`` lets none pass there.
+
+    Example:
+        >>> spike = fast_sigmoid(through_reset=False)
+        >>> float(jax.grad(lambda V: at_reset(spike(V, -55.0, 20.0), spike))(-55.0))
+        0.0
+    """
+    return spiked if getattr(spike, "through_reset", True) else jax.lax.stop_gradient(spiked)
 
 
 def choose(spiked: Array, yes: ArrayLike, no: Array) -> Array:

@@ -21,6 +21,7 @@ ROOMS = (
     "tutorial", "cli", "__main__", "__init__",
 )  # fmt: skip
 FREE = ROOMS[:3]
+PUBLIC = ("noise", "surrogate", "analysis", "neurons", "theory", "fit.targets", "plot", "tutorial")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -87,7 +88,7 @@ def public():
     """(module, name, object) of every public name."""
     for module in (
         "",
-        *(f".{room}" for room in ("noise", "surrogate", "analysis", "neurons", "theory", "plot", "tutorial")),
+        *(f".{room}" for room in PUBLIC),
     ):
         where = importlib.import_module("lifjax" + module)
         own = getattr(where, "__all__", None) or [
@@ -123,6 +124,7 @@ def test_the_contract_of_names_holds():
     for name in (
         "LIF", "simulate", "integrate", "constant", "pulse", "steps", "ramp", "sinusoid", "samples", "white_noise",
         "ornstein_uhlenbeck", "poisson", "fi_curve", "tutorial", "surrogate", "analysis", "theory", "plot", "noise",
+        "Fit", "fit", "fit_rates", "targets",
     ):  # fmt: skip
         assert hasattr(lifjax, name)
         assert name in lifjax.__all__

@@ -25,7 +25,9 @@ class Parameter:
     """What is said about a number a person may set: its unit, its meaning and what values make sense.
 
     ``above`` and ``least`` are the exclusive and the inclusive lower bound. ``leading`` counts the axes that come
-    before those of the population, such as time in a recorded current. An ``optional`` one may be None.
+    before those of the population, such as time in a recorded current. An ``optional`` one may be None. A fit looks for
+    it in the range ``fit`` unless told otherwise, and keeps it ``below`` another parameter; where there is no range it
+    cannot be fitted, for the reason ``unfit``.
     """
 
     unit: str
@@ -34,6 +36,9 @@ class Parameter:
     least: float | None = None
     leading: int = 0
     optional: bool = False
+    fit: tuple[float, float] | None = None
+    below: str | None = None
+    unfit: str = ""
 
     @property
     def rule(self) -> str:
@@ -62,11 +67,14 @@ def parameter(
     least: float | None = None,
     leading: int = 0,
     optional: bool = False,
+    fit: tuple[float, float] | None = None,
+    below: str | None = None,
+    unfit: str = "",
 ) -> Any:
     """A dataclass field that carries a `Parameter`; anything that may be an array is declared with it.
 
     Args:
-        unit, meaning, above, least, leading, optional: what the `Parameter` says.
+        unit, meaning, above, least, leading, optional, fit, below, unfit: what the `Parameter` says.
         default: the field's default; none if not given.
 
     Example:
@@ -76,7 +84,7 @@ def parameter(
         >>> Leak().g_L, parameters(Leak)["g_L"].rule
         (10.0, 'above 0 nS')
     """
-    told = Parameter(unit, meaning, above, least, leading, optional)
+    told = Parameter(unit, meaning, above, least, leading, optional, fit, below, unfit)
     return dataclasses.field(default=default, metadata={"parameter": told})
 
 

@@ -21,7 +21,7 @@ from jax import Array
 from lifjax.neurons.base import Grid, Output, Values, parameter, pytree
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
-from lifjax.surrogate import Spike, choose, silence
+from lifjax.surrogate import Spike, at_reset, choose, silence
 
 
 @pytree
@@ -58,13 +58,16 @@ class LIF:
         array([38, 20], dtype=int32)
     """
 
-    V_th: Values = parameter("mV", "spike threshold", default=-55.0)
-    V_reset: Values = parameter("mV", "reset potential", default=-75.0)
-    V_init: Values = parameter("mV", "membrane potential at time 0", default=-75.0)
-    E_L: Values = parameter("mV", "leak reversal potential", default=-75.0)
-    tau_m: Values = parameter("ms", "membrane time constant", default=10.0, above=0.0)
-    g_L: Values = parameter("nS", "leak conductance", default=10.0, above=0.0)
-    t_ref: Values = parameter("ms", "absolute refractory time", default=2.0, least=0.0)
+    V_th: Values = parameter("mV", "spike threshold", default=-55.0, fit=(-70.0, -30.0))
+    V_reset: Values = parameter("mV", "reset potential", default=-75.0, fit=(-100.0, -40.0), below="V_th")
+    V_init: Values = parameter("mV", "membrane potential at time 0", default=-75.0, fit=(-100.0, -30.0))
+    E_L: Values = parameter("mV", "leak reversal potential", default=-75.0, fit=(-90.0, -45.0))
+    tau_m: Values = parameter("ms", "membrane time constant", default=10.0, above=0.0, fit=(1.0, 100.0))
+    g_L: Values = parameter("nS", "leak conductance", default=10.0, above=0.0, fit=(0.5, 200.0))
+    t_ref: Values = parameter(
+        "ms", "absolute refractory time", default=2.0, least=0.0,
+        unfit="it is counted in whole steps and has no derivative; compare fits at several fixed values",
+    )  # fmt: skip
 
     @property
     def C_m(self) -> Any:
@@ -86,6 +89,18 @@ class LIF:
             n_ref=grid.count(self.t_ref),
         )
 
+    @staticmethod
+    def combinations() -> dict[str, tuple[tuple[str, ...], Any]]:
+        """What of the parameters decides the f-I curve, by its meaning: the names it takes, and a function of them."""
+        return {
+            "the rheobase g_L (V_th - E_L)": (
+                ("g_L", "V_th", "E_L"), lambda *, g_L, V_th, E_L, **_: g_L * (V_th - E_L)
+            ),
+            "the share (V_th - V_reset) / (V_th - E_L) of the way that a spike takes back": (
+                ("V_th", "V_reset", "E_L"), lambda *, V_th, V_reset, E_L, **_: (V_th - V_reset) / (V_th - E_L)
+            ),
+        }  # fmt: skip
+
     def start(self) -> State:
         """The state at time 0: V_init, not refractory."""
         V = self.V_init if isinstance(self.V_init, jax.Array) else np.asarray(self.V_init)
@@ -100,8 +115,10 @@ class LIF:
         spiked = silence(reached, held)
         refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
+        back = at_reset(spiked, spike)
+
         def reset(from_reset: Array, else_: Array) -> Array:
-            return choose(spiked, from_reset, jnp.where(held, from_reset, else_))
+            return choose(back, from_reset, jnp.where(held, from_reset, else_))
 
         # Both ways on are worked out while the comparison is, which saves waiting for it.
         drive, always = c.leak.drive(current), refractory >= 0

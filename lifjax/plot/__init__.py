@@ -9,6 +9,7 @@ membrane potential, vermilion for current, green for rates; spikes have the colo
 """
 
 from lifjax.plot.figures import population, run
+from lifjax.plot.fits import fit, fit_error, fit_parameter, fitted_rates
 from lifjax.plot.panels import (
     current,
     fi_curve,
@@ -22,6 +23,10 @@ from lifjax.plot.panels import (
 __all__ = [
     "current",
     "fi_curve",
+    "fit",
+    "fit_error",
+    "fit_parameter",
+    "fitted_rates",
     "isi_histogram",
     "membrane_potential",
     "population",

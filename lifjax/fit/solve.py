@@ -1,0 +1,170 @@
+"""The search on the host: rounds of iterations over blocks of the groups that are not done, on all cores."""
+
+import dataclasses
+import functools
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lifjax.backend import cores, on_every_core
+from lifjax.fit.forward import Search, iterate, search_from
+from lifjax.fit.problem import Problem
+from lifjax.simulate.blocks import _Stop as Stop
+
+ROUND = 8  # iterations between two looks at what is done
+_LANES = 4096  # of a block, whose numbers stay in a core's own cache
+_SMALL = 8  # by how much blocks shrink once few groups are left
+
+
+@dataclasses.dataclass
+class Found:
+    """What a search found.
+
+    u: the best of each group, (parameters, groups), scaled.
+    matrix: J^T J at it, of scaled parameters, a mean over residuals.
+    history: root of the lowest mean square residual until each iteration, (iterations, groups).
+    iterations: of each group.
+    stopped: whether Ctrl-C ended it.
+    """
+
+    u: np.ndarray
+    matrix: np.ndarray
+    history: np.ndarray
+    iterations: np.ndarray
+    stopped: bool = False
+
+
+def starts(problem: Problem, restarts: int) -> np.ndarray:
+    """Where each candidate begins, scaled, (parameters, restarts * groups): first as given, then anywhere in bounds."""
+    values = {name: np.asarray(getattr(problem.neuron, name), np.float64) for name in problem.space.names}
+    given = problem.rows(problem.space.scaled(values))
+    rng = np.random.default_rng(problem.seed)
+    others = [starting(rng, given.shape) for _ in range(restarts - 1)]
+    return np.concatenate([given, *others], axis=1).astype(given.dtype)
+
+
+def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patience: int, progress: bool) -> Found:
+    """Search for at most so many iterations.
+
+    Args:
+        problem: what to fit.
+        steps: iterations, at most, of each group.
+        restarts: beginnings of each.
+        tolerance: a group is done where the root of its mean square residual is no larger.
+        patience: it is done, too, after so many iterations in which it did not get better.
+        progress: show a progress bar.
+    """
+    groups = problem.cut.groups
+    least = max(tolerance, 1e-4 * 1000 / problem.duration) ** 2  # less is rounding
+    state = jax.tree.map(np.array, search_from(starts(problem, restarts), problem.optimizer))
+    count = state.merit.size
+    active = np.ones(count, bool)
+    done = np.zeros(count, np.int32)
+    history = np.full((steps, groups), np.inf, np.float32)
+    stopped, began, compiled = False, 0, set[int]()
+    with Bar(steps, progress) as bar, Stop() as stop:
+        while began < steps and active.any():
+            now = min(ROUND, steps - began)
+            merits = _round(problem, state, np.flatnonzero(active), began, now, compiled)
+            done[active] += now
+            best = np.fmin.reduce(merits.reshape(now, restarts, groups), axis=1)
+            history[began : began + now] = np.sqrt(np.where(np.isnan(best), np.inf, best))
+            began += now
+            met = state.merit <= least
+            met |= np.tile(met.reshape(restarts, groups).any(axis=0), restarts)
+            active &= ~met & (state.stale < patience)
+            bar(now, np.sqrt(state.merit.reshape(restarts, groups).min(axis=0)), active)
+            if stop.asked:
+                stopped = True
+                break
+    if stopped:
+        warnings.warn(f"stopped after {began} of {steps} iterations; the best until then is kept", stacklevel=4)
+    pick = state.merit.reshape(restarts, groups).argmin(axis=0) * groups + np.arange(groups)
+    return Found(
+        u=state.best[:, pick],
+        matrix=state.matrix[pick],
+        history=np.minimum.accumulate(history[:began], axis=0),
+        iterations=done.reshape(restarts, groups).max(axis=0),
+        stopped=stopped,
+    )
+
+
+def starting(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Scaled parameters to begin at, anywhere in the bounds but near their ends."""
+    return np.asarray(rng.logistic(0.0, 0.7, shape).clip(-3, 3))
+
+
+def _round(problem: Problem, state: Search, ids: np.ndarray, first: int, now: int, compiled: set[int]) -> np.ndarray:
+    """Take so many iterations with some candidates; their mean square residuals (now, candidates), NaN of others."""
+    size = _block_size(problem, len(ids), state.merit.size)
+    setup, drives = problem.setup, problem.drives
+    seeds = np.zeros((ROUND, 2), np.uint32)
+    seeds[:now] = problem.seeds(first, now)
+    merits = np.full((now, state.merit.size), np.nan, np.float32)
+
+    def work(begin: int, iterations: int = now) -> None:
+        own = ids[begin : begin + size]
+        padded = np.resize(own, size)  # the last block is filled up with copies, whose results are those of the first
+        block = problem.block(padded % problem.cut.groups, padded)
+        part = jax.tree.map(lambda x: jnp.asarray(_of(x, padded, state)), state)
+        part, history = iterate(setup, drives, seeds, block, part, iterations)
+        jax.tree.map(lambda x, new: _keep(x, own, np.asarray(new), state), state, part)
+        merits[:, own] = np.asarray(history)[:now, : len(own)]
+
+    begins = list(range(0, len(ids), size))
+    if size not in compiled and len(begins) > 1:
+        work(begins[0], 0)  # compiled once, not by each thread
+        compiled.add(size)
+    on_every_core(work, begins)
+    return merits
+
+
+def _block_size(problem: Problem, active: int, all_of_them: int) -> int:
+    """How many groups are run together: one of two sizes, since each is compiled for."""
+    lanes = problem.cut.trials * problem.cut.conditions
+    large = min(max(1, _LANES // lanes), -(-all_of_them // cores()))
+    large = max(large, min(16, all_of_them))
+    small = max(1, large // _SMALL)
+    return small if active <= small * cores() and large * lanes >= 256 else large
+
+
+def _of(x: np.ndarray, ids: np.ndarray, state: Any) -> np.ndarray:
+    """The part of an array that is of some candidates; a scalar, as an optimiser's count, is of all."""
+    return x[ids] if x is state.matrix else x[..., ids] if x.ndim else x
+
+
+def _keep(x: np.ndarray, ids: np.ndarray, new: np.ndarray, state: Any) -> None:
+    """Write that part; of the last block, what fills it up is left out."""
+    if x is state.matrix:
+        x[ids] = new[: len(ids)]
+    elif x.ndim:
+        x[..., ids] = new[..., : len(ids)]
+    else:
+        x[...] = new
+
+
+class Bar:
+    """A progress bar over iterations, with the error of the median neuron, or nothing."""
+
+    def __init__(self, steps: int, shown: bool) -> None:
+        self.steps, self.shown, self.bar = steps, shown, None
+
+    def __enter__(self) -> Any:
+        if not self.shown:
+            return lambda *_: None
+        from tqdm.auto import tqdm  # only here: it looks for a notebook, which takes time
+
+        self.bar = tqdm(total=self.steps, unit=" iterations", desc="lifjax fit")
+        return functools.partial(self._move, self.bar)
+
+    @staticmethod
+    def _move(bar: Any, now: int, error: np.ndarray, active: np.ndarray) -> None:
+        bar.set_postfix(error=f"{np.median(error):.3g}", worst=f"{error.max():.3g}", searching=int(active.sum()))
+        bar.update(now)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,254 @@
+r"""What a fit is asked to meet: targets of one kind each, with weights.
+
+A target turns a differentiable run (`lifjax.fit.response.Response`) into residuals, what was reached less what is
+wanted, in its own unit, of shape (anything, *population), averaged over trials. Several targets together are a list of
+them. A fit makes the sum of squares of weighted residuals small. Targets broadcast to the population.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from lifjax.fit.lanes import Cut
+from lifjax.fit.response import Response
+from lifjax.neurons.base import Parameter, Values
+from lifjax.neurons.check import check_value
+
+PULL = 100.0  # Hz: how far below 0 a rate is taken to be when V ends a reset's height below threshold
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The base of all targets: values to reach, of shape (*leading, *population), and weights."""
+
+    target: Any
+    weight: Any = 1.0
+
+    unit: ClassVar[str] = "Hz"
+    needs: ClassVar[frozenset[str]] = frozenset({"spike_count"})
+    leading: ClassVar[int] = 0
+    least: ClassVar[float | None] = 0.0
+    meaning: ClassVar[str] = "target"
+    pulls: ClassVar[bool] = False  # whether it asks how near to the threshold V came
+
+    def predicted(self, response: Response) -> Array:
+        """What was reached, of shape (*leading, trials, conditions, groups)."""
+        raise NotImplementedError
+
+    def residuals(self, response: Response) -> Array:
+        """Weighted residuals, (anything, conditions, groups)."""
+        reached = self.predicted(response).mean(axis=-3)
+        return (self.weight * (reached - self.target)).reshape(-1, *reached.shape[-2:])
+
+    def at(self, cut: Cut, groups: np.ndarray) -> "Target":
+        """Itself at some groups of a population: (*leading, conditions, groups)."""
+
+        def one(x: Any, leading: int) -> np.ndarray:
+            x = np.asarray(x, jnp.result_type(float))
+            if x.ndim == 0:
+                return x
+            head, tail = x.shape[:leading], x.shape[leading:]
+            full = x.reshape(*head, *(1,) * (len(cut.shape) - len(tail)), *tail)
+            full = np.broadcast_to(full, head + cut.shape).reshape(*head, -1)
+            return np.asarray(full[..., cut.order[:, groups]])
+
+        return dataclasses.replace(self, target=one(self.target, self.leading), weight=one(self.weight, 0))
+
+    def check(self) -> "Target":
+        """Itself with arrays as values, once they make sense."""
+        rule = Parameter(self.unit, self.meaning, least=self.least, leading=self.leading)
+        target = check_value(self.meaning, self.target, rule)
+        weight = check_value("weight", self.weight, Parameter("1", "weight of a target", least=0.0))
+        dtype = jnp.result_type(float)
+        return dataclasses.replace(self, target=np.asarray(target, dtype), weight=np.asarray(weight, dtype))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Rates(Target):
+    """See `rates`."""
+
+    meaning: ClassVar[str] = "target_rates"
+    pulls: ClassVar[bool] = True
+
+    def predicted(self, response: Response) -> Array:
+        return response.rates
+
+    def residuals(self, response: Response) -> Array:
+        # A neuron that should fire and does not has no derivative of its rate, but its V has one: the rate goes on
+        # below 0 as V falls short of the threshold, as the f-I curve would.
+        short = jnp.maximum((response.V_th - response.peak) / response.unit, 0)
+        silent = (response.spike_count == 0) & (self.target > 0)
+        reached = jnp.where(silent, -PULL * short, response.rates)
+        return (self.weight * (reached.mean(axis=-3) - self.target))[None]
+
+
+def rates(target: Values, weight: Values = 1.0) -> Rates:
+    """Firing rates [Hz]; a neuron that is silent where it should fire is pulled to its threshold.
+
+    Args:
+        target: [Hz], of a shape that broadcasts to the population.
+        weight: of the residuals, likewise.
+
+    Example:
+        >>> import lifjax
+        >>> found = lifjax.fit(lifjax.LIF(), 300.0, lifjax.targets.rates(60.0), 1000.0, free=("tau_m",))
+        >>> float(found.rates)
+        60.0
+    """
+    return Rates(target, weight)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class CV(Target):
+    """See `cv`."""
+
+    unit: ClassVar[str] = "1"
+    needs: ClassVar[frozenset[str]] = frozenset({"spike_count", "intervals"})
+    meaning: ClassVar[str] = "target CV"
+
+    def predicted(self, response: Response) -> Array:
+        return response.cv
+
+
+def cv(target: Values, weight: Values = 100.0) -> CV:
+    """Coefficients of variation of the interspike intervals.
+
+    Args:
+        target: of a shape that broadcasts to the population.
+        weight: of the residuals; by default a CV of 0.01 counts as 1 Hz.
+
+    Example:
+        >>> import lifjax
+        >>> lifjax.targets.cv(0.5).needs == {"spike_count", "intervals"}
+        True
+    """
+    return CV(target, weight)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Latency(Target):
+    """See `latency`."""
+
+    unit: ClassVar[str] = "ms"
+    needs: ClassVar[frozenset[str]] = frozenset({"spike_count", "latency"})
+    meaning: ClassVar[str] = "target latency"
+
+    def predicted(self, response: Response) -> Array:
+        return response.latency
+
+
+def latency(target: Values, weight: Values = 1.0) -> Latency:
+    """Times of the first spike [ms]; of a neuron that never fires it is the whole duration.
+
+    Args:
+        target: [ms], of a shape that broadcasts to the population.
+        weight: of the residuals.
+
+    Example:
+        >>> import lifjax
+        >>> float(lifjax.targets.latency(12.0).target)
+        12.0
+    """
+    return Latency(target, weight)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Voltage(Target):
+    """See `voltage`."""
+
+    unit: ClassVar[str] = "mV"
+    needs: ClassVar[frozenset[str]] = frozenset({"spike_count", "V"})
+    leading: ClassVar[int] = 1
+    least: ClassVar[float | None] = None
+    meaning: ClassVar[str] = "target V"
+
+    def predicted(self, response: Response) -> Array:
+        return jnp.asarray(response.V)
+
+
+def voltage(target: Values, weight: Values = 1.0) -> Voltage:
+    """The membrane potential over time [mV], of which memory is (time, neurons).
+
+    Args:
+        target: [mV], (time, *population), a value for each grid step, as in ``run.V``.
+        weight: of the residuals.
+
+    Example:
+        >>> import lifjax
+        >>> run = lifjax.simulate(lifjax.LIF(tau_m=14.0), 150.0, 50.0)
+        >>> found = lifjax.fit(lifjax.LIF(), 150.0, lifjax.targets.voltage(run.V), 50.0, free=("tau_m",))
+        >>> print(f"{found.neuron.tau_m:.2f}")
+        14.00
+    """
+    return Voltage(target, weight)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class VanRossum(Target):
+    """See `van_rossum`."""
+
+    tau: float = dataclasses.field(default=10.0, metadata={"static": True})
+
+    unit: ClassVar[str] = "1"
+    needs: ClassVar[frozenset[str]] = frozenset({"spike_count", "spikes"})
+    leading: ClassVar[int] = 1
+    meaning: ClassVar[str] = "target spikes"
+
+    def predicted(self, response: Response) -> Array:
+        return filtered(jnp.asarray(response.spikes), self.tau, response.dt)
+
+    def residuals(self, response: Response) -> Array:
+        reached = self.predicted(response).mean(axis=-3)
+        wanted = filtered(self.target, self.tau, response.dt)
+        scale = jnp.sqrt(response.dt / self.tau * reached.shape[0])  # the mean square is then the distance's
+        return self.weight * scale * (reached - wanted)
+
+
+def filtered(spikes: Array, tau: float, dt: float) -> Array:
+    """Spikes over time, each as an exponential that decays with tau [ms]."""
+    keep = float(np.exp(-dt / tau))
+
+    def step(trace: Array, now: Array) -> tuple[Array, Array]:
+        trace = trace * keep + now
+        return trace, trace
+
+    return jax.lax.scan(step, jnp.zeros_like(spikes[0]), spikes)[1]
+
+
+def van_rossum(target: Values, tau: float = 10.0, weight: Values = 1.0) -> VanRossum:
+    """Spike trains, by van Rossum's distance (2001, doi:10.1162/089976601300014321): the mean square of the difference
+    between two trains of exponentials.
+
+    Args:
+        target: spikes, (time, *population), 0 or 1 at each grid step, as in ``run.spikes``.
+        tau: time constant of the exponentials [ms]; a long one counts spikes, a short one looks at their times. A fit
+            finds its way more surely with one about as long as an interval.
+        weight: of the residuals.
+
+    Raises:
+        ValueError: tau is not above 0.
+
+    Example:
+        >>> import lifjax
+        >>> lifjax.targets.van_rossum(lifjax.simulate(lifjax.LIF(), 300.0, 50.0).spikes, tau=20.0).tau
+        20.0
+    """
+    if not 0 < tau < float("inf"):
+        raise ValueError(f"tau = {tau!r} ms must be above 0 ms")
+    return VanRossum(np.asarray(target, np.float64), weight, float(tau))
+
+
+Loss = Target | Sequence[Target] | Callable[[Response], Array]
+
+__all__ = ["Target", "cv", "latency", "rates", "van_rossum", "voltage"]
