@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import report  # noqa: E402
 from bench.contest import compete  # noqa: E402
-from bench.workloads import C, GROUPS, LIFJAX, LOOP, NUMPY, Contestant, Workload  # noqa: E402
+from bench.workloads import GROUPS, LIFJAX, LOOP, NUMPY, C, Contestant, Workload  # noqa: E402
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The command line: ``lifjax run``, ``lifjax fi`` and ``lifjax devices``."""
+"""The command line: ``lifjax run``, ``lifjax fi``, ``lifjax fit`` and ``lifjax devices``."""
 
 import argparse
 import importlib.metadata
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from lifjax import backend
-from lifjax.cli import fi, run
+from lifjax.cli import fi, fit, run
 from lifjax.cli.settings import Namespace
 
 
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     run.add(commands)
     fi.add(commands)
+    fit.add(commands)
     devices = commands.add_parser("devices", help="what JAX sees on this machine, and whether lifjax can use it")
     devices.set_defaults(work=_devices)
     return top

@@ -14,6 +14,7 @@ import numpy as np
 
 SUMMARY = "summary.json"
 WRITTEN = {SUMMARY, "settings.toml", "spikes.npz", "run.png", "isi.png", "voltage.png", "fi.csv", "fi.png"}
+WRITTEN |= {"fit.csv", "fit.npz", "fit.png"}
 
 
 class Folder:
