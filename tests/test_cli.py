@@ -114,6 +114,54 @@ def test_fi_writes_a_table_and_a_picture_that_agree_with_theory(capsys):
     assert main(["fi", "--points", "3", "--sigma", "5", "--quiet", "--duration", "500"]) == 0
 
 
+TARGETS = ["220,22,3", "300,56,3", "400,88,3", "220,32,7", "300,62,7", "400,91,7"]
+
+
+def test_fit_meets_rates_and_writes_what_it_found(capsys, empty_folder):
+    path = csv(empty_folder / "targets.csv", TARGETS, "current_pA,rate_hz,neuron")
+    assert main(["fit", path, "--quiet", "--bounds", "tau_m=5:40", "--bounds", "g_L=4:20"]) == 0
+    told = capsys.readouterr().out
+    for word in ("neuron 3", "neuron 7", "tau_m", "+-", "ms", "nS", "Hz", "seconds", "written to"):
+        assert word in told
+    folder = pathlib.Path("lifjax-fit")
+    assert {file.name for file in folder.iterdir()} == {
+        "summary.json", "settings.toml", "fit.csv", "fit.npz", "fit.png"
+    }  # fmt: skip
+    table = np.genfromtxt(folder / "fit.csv", delimiter=",", names=True)
+    np.testing.assert_array_equal(table["neuron"], [3, 7])
+    assert (table["rmse_hz"] < 2).all()
+    neuron = lifjax.LIF(tau_m=table["tau_m"], g_L=table["g_L"])
+    rates = lifjax.fi_curve(neuron, [220.0, 300.0, 400.0])
+    error = np.sqrt(((rates - np.array([[22, 32], [56, 62], [88, 91]])) ** 2).mean(axis=0))
+    np.testing.assert_allclose(table["rmse_hz"], error, atol=1e-6)
+    assert lifjax.Fit.load(folder / "fit.npz").neuron.tau_m.tolist() == pytest.approx(table["tau_m"].tolist())
+    assert imread(folder / "fit.png").std() > 0
+    assert json.loads((folder / "summary.json").read_text())["results"]["neurons"]["neuron"] == [3, 7]
+    assert main(["fit", path, "--quiet", "--config", "lifjax-fit/settings.toml", "--steps", "2"]) == 0
+
+
+BAD_FITS = {
+    "no such column": (["current,rate_hz", "1,2"], [], "has no column current_pA"),
+    "no rates": (["current_pA,rate_hz"], [], "has no line of numbers"),
+    "a negative rate": (["current_pA,rate_hz", "300,-2"], [], "-2.0 Hz"),
+    "a rate out of reach": (["current_pA,rate_hz", "300,501"], [], "above 476.19 Hz"),
+    "unequal neurons": (["current_pA,rate_hz,neuron", "300,20,0", "400,30,0", "300,9,1"], [], "neuron 1 has 1"),
+    "unknown parameter": (["current_pA,rate_hz", "300,20"], ["--free", "tau"], "did you mean 'tau_m'"),
+    "bounds beyond the start": (["current_pA,rate_hz", "300,20"], ["--bounds", "tau_m=20:30"], "tau_m"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FITS)
+def test_a_fit_that_makes_no_sense_is_refused_in_one_line(name, capsys, empty_folder):
+    (header, *rows), flags, told = BAD_FITS[name]
+    path = csv(empty_folder / "targets.csv", rows, header)
+    assert main(["fit", path, "--quiet", *flags]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert not list(empty_folder.glob("lifjax-fit*"))
+
+
 def test_devices_says_what_jax_sees(capsys):
     assert main(["devices"]) == 0
     told = capsys.readouterr().out
