@@ -85,7 +85,7 @@ def test_the_derivative_of_a_rate_has_the_direction_of_a_finite_difference_over_
         return lifjax.integrate(neuron, I, 10_000, spike=spike, record=())[1].spike_count
 
     along = [jax.jvp(rate, (jnp.asarray(p, float),), (jnp.eye(2)[:, [k]] * jnp.ones((1, p.shape[1])),)) for k in (0, 1)]
-    count, slope = along[0][0], np.stack([np.asarray(x) for _, x in along])
+    count, slope = np.asarray(along[0][0]), np.stack([np.asarray(x) for _, x in along])
     slope = slope * (1 - count * 0.002)  # what refractoriness leaves: see lifjax.fit.response
     cosine = (slope * difference).sum(0) / np.linalg.norm(slope, axis=0) / np.linalg.norm(difference, axis=0)
     assert cosine.min() > 0.95

@@ -58,7 +58,8 @@ def solve_backward(
     def update(u: Any, memory: Any, seed: Array) -> tuple[Any, Any, Array]:
         value, slope = jax.vmap(lambda one: jax.value_and_grad(loss)(one, seed))(u)
         slope = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0), slope)
-        change, memory = jax.vmap(optimizer.update)(slope, memory, u)
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):  # as optax takes for granted
+            change, memory = jax.vmap(optimizer.update)(slope, memory, u)
         return jax.tree.map(jnp.add, u, change), memory, value
 
     memory = jax.vmap(optimizer.init)(u)

@@ -184,14 +184,15 @@ def moved(search: Search, residuals: Array, jacobian: Array, optimizer: Any) -> 
     matrix = jnp.einsum("akcg,bkcg->gab", jacobian, jacobian) / size
     slope = jnp.einsum("akcg,kcg->ga", jacobian, jnp.where(jnp.isfinite(residuals), residuals, 0)) / size
     better = merit < search.merit
-    best = jnp.where(better, search.u, search.best)
+    best = jnp.where(better[None], search.u, search.best)
     stale = jnp.where(better, 0, search.stale + 1)
     damping = jnp.clip(jnp.where(better, search.damping / 3, search.damping * 2), *_DAMPING)
     if optimizer is None:
         step, memory = _gauss_newton(matrix, slope, damping), search.memory
     else:
-        step, memory = optimizer.update(2 * slope.T, search.memory, search.u)
-    u = jnp.where(sound, search.u, best) + step
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):  # as optax takes for granted
+            step, memory = optimizer.update(2 * slope.T, search.memory, search.u)
+    u = jnp.where(sound[None], search.u, best) + step
     return Search(
         u=u,
         best=best,
@@ -208,7 +209,7 @@ def _gauss_newton(matrix: Array, slope: Array, damping: Array) -> Array:
     diagonal = jnp.diagonal(matrix, axis1=1, axis2=2)
     most = diagonal.max(axis=1, keepdims=True)
     lifted = damping[:, None] * diagonal + 1e-5 * most + 1e-12
-    system = matrix + lifted[:, :, None] * jnp.eye(matrix.shape[1], dtype=matrix.dtype)
+    system = matrix + lifted[:, :, None] * jnp.eye(matrix.shape[1], dtype=matrix.dtype)[None]
     step = -jnp.linalg.solve(system, slope[..., None])[..., 0].T
     return jnp.clip(jnp.where(jnp.isfinite(step), step, 0), -_CLIP, _CLIP)
 
@@ -222,5 +223,5 @@ def nudged(search: Search, group: Array, seed: Array, i: Array) -> Search:
         noise.normal(noise.bits(noise.key(seed, stream, purpose=2), group, i + 8 * search.stale))
         for stream in range(search.u.shape[0])
     ])  # fmt: skip
-    u = jnp.where(now, search.best + size * step, search.u)
+    u = jnp.where(now[None], search.best + size[None] * step, search.u)
     return dataclasses.replace(search, u=u, damping=jnp.where(now, 1e-2, search.damping))

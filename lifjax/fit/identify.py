@@ -1,10 +1,11 @@
 r"""What the targets can and cannot tell: singular values, standard errors, and what is left free, in words.
 
-The Jacobian J of the residuals is scaled so that parameters can be compared: per cent of what is positive, mV of a
-potential. Its singular values say how far the targets move along each combination of parameters. A combination that
-hardly moves them is free: the fit found one of many neurons that do the same. Standard errors are those of least
-squares, the root of the diagonal of sigma^2 (J^T J)^-1 (Seber and Wild 2003, Nonlinear Regression, section 5.1), with
-sigma from what whole spikes and trials leave open; they are infinite where a free combination takes part.
+The Jacobian J of the residuals is scaled so that parameters can be compared: 1 % of what is positive, 0.2 mV of a
+potential, which is 1 % of a reset by 20 mV. Its singular values say how far the targets move along each combination of
+parameters. A combination is free where it hardly moves them at all, or where it could go half its way without their
+telling: the fit found one of many neurons that do the same. Standard errors are those of least squares, the root of the
+diagonal of sigma^2 (J^T J)^-1 (Seber and Wild 2003, Nonlinear Regression, section 5.1), with sigma from what whole
+spikes and trials leave open; they are infinite where a free combination takes part.
 """
 
 import dataclasses
@@ -15,7 +16,9 @@ import numpy as np
 from lifjax.fit.problem import Problem
 from lifjax.neurons.base import parameters
 
-_FREE = 0.03  # of the largest singular value; the surrogate's derivative is not more exact than that
+_FREE = 1e-3  # of the largest singular value, below which is rounding and the surrogate's own error
+_FAR = 50.0  # scales of a standard error, above which nothing is known
+_PERCENT, _POTENTIAL = 0.01, 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Identifiability:
     """What the targets say about the parameters, for each group, axes as those of the free fields.
 
     names: the free parameters, in the order of the columns.
-    scales: what each is measured in: a share of its value ("%") or its unit.
+    scales: what each is measured in, such as "1 %" or "0.2 mV".
     singular_values: (parameters, groups), largest first, root mean square residual a scale.
     directions: (parameters, parameters, groups): the combination of each singular value, its components first.
     free: whether each combination is left free, (parameters, groups).
@@ -60,7 +63,7 @@ def identify(problem: Problem, rows: np.ndarray, matrix: np.ndarray, sigma: np.n
         b[i] = np.minimum(b[i], x[j])
     p = np.clip((x - a) / (b - a), 1e-6, 1 - 1e-6)
     rate = (b - a) * p * (1 - p)  # of log x, or of x, with the scaled number
-    unit = np.where(positive, 0.01, 1.0)
+    unit = np.where(positive, _PERCENT, _POTENTIAL)
     inverse = (unit / rate).T  # scaled number a scale
     relative = matrix.astype(np.float64) * inverse[:, :, None] * inverse[:, None, :]
     relative = np.where(np.isfinite(relative), relative, 0)
@@ -68,13 +71,16 @@ def identify(problem: Problem, rows: np.ndarray, matrix: np.ndarray, sigma: np.n
     values, vectors = np.maximum(values[:, ::-1], 0), vectors[:, :, ::-1]
     singular = np.sqrt(values)
     count = problem.cut.conditions * len(problem.targets)
-    free = singular <= np.maximum(_FREE * singular[:, :1], 1e-12)
+    known = sigma[:, None] / (_FAR * np.sqrt(problem.cut.conditions))
+    free = singular <= np.maximum(_FREE * singular[:, :1], known + 1e-12)
     free[:, count:] = True
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.where(free, np.inf, 1 / values)[:, None, :] * np.where(np.abs(vectors) < 0.05, 0, vectors) ** 2
     variance = np.where(np.isnan(variance), 0, variance).sum(axis=2).T / max(1, problem.cut.conditions)
     error = sigma * np.sqrt(variance) * unit * np.where(positive, np.abs(rows), 1.0)
-    scales = tuple("%" if name in space.positive else parameters(problem.neuron)[name].unit for name in names)
+    scales = tuple(
+        "1 %" if name in space.positive else f"{_POTENTIAL} {parameters(problem.neuron)[name].unit}" for name in names
+    )
     told = Identifiability(
         names, scales, singular.T, vectors.transpose(1, 2, 0), free.T, _words(problem, rows, singular, vectors, free)
     )
@@ -104,7 +110,7 @@ def _words(problem: Problem, rows: np.ndarray, singular: np.ndarray, vectors: np
             continue
         both = ", ".join(
             f"{name} by {10 * x:+.1f} %" if name in problem.space.positive
-            else f"{name} by {10 * x:+.2f} {parameters(problem.neuron)[name].unit}"
+            else f"{name} by {10 * _POTENTIAL * x:+.2f} {parameters(problem.neuron)[name].unit}"
             for name, x in part
         )  # fmt: skip
         said.append(f"{_list([name for name, _ in part])} can change together, {both}, and no target tells")
@@ -126,7 +132,7 @@ def _combinations(problem: Problem, rows: np.ndarray, vectors: np.ndarray, left:
         for name in parameters(problem.neuron)
     }
     values |= dict(zip(names, rows.astype(np.float64), strict=True))
-    unit = {name: 0.01 * values[name] if name in problem.space.positive else 1.0 for name in names}
+    unit = {name: _PERCENT * values[name] if name in problem.space.positive else _POTENTIAL for name in names}
 
     def moved(what: Any, step: np.ndarray) -> np.ndarray:
         ahead = {name: values[name] + 1e-3 * unit[name] * step[:, i] for i, name in enumerate(names)}

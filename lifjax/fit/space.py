@@ -20,6 +20,7 @@ from lifjax.neurons.check import check_value
 
 GAP = 0.1  # mV by which V_reset stays below V_th, at least
 _EDGE = 0.01  # how near to a bound a fit may begin, as a share of the range: nearer, a step moves nothing
+_NEAR = 3.5  # scaled parameter from which on it counts as at a bound, 3 % of the range or less from it
 _STEPS = 2.0  # grid steps that a time constant lasts, at least
 
 Bounds = Mapping[str, tuple[Any, Any]]
@@ -66,12 +67,7 @@ class Space:
 
     def at_bound(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Where each parameter ended at a bound (bool, of its field's shape)."""
-        near = {}
-        for name in self.names:
-            width = self.high[name] - self.low[name]
-            x = values[name]
-            near[name] = (x - self.low[name] < 1e-3 * width) | (self.high[name] - x < 1e-3 * width)
-        return near
+        return {name: np.abs(u) > _NEAR for name, u in self.scaled(values).items()}
 
 
 def space(neuron: Neuron, free: tuple[str, ...], bounds: Bounds | None, dt: float) -> Space:

@@ -44,7 +44,7 @@ class Target:
     def residuals(self, response: Response) -> Array:
         """Weighted residuals, (anything, conditions, groups)."""
         reached = self.predicted(response).mean(axis=-3)
-        return (self.weight * (reached - self.target)).reshape(-1, *reached.shape[-2:])
+        return (lifted(self.weight, reached) * (reached - self.target)).reshape(-1, *reached.shape[-2:])
 
     def at(self, cut: Cut, groups: np.ndarray) -> "Target":
         """Itself at some groups of a population: (*leading, conditions, groups)."""
@@ -69,6 +69,11 @@ class Target:
         return dataclasses.replace(self, target=np.asarray(target, dtype), weight=np.asarray(weight, dtype))
 
 
+def lifted(x: Array, like: Array) -> Array:
+    """A number as it is; an array with as many axes as another, by axes of 1 in front."""
+    return x if jnp.ndim(x) == 0 else x.reshape((1,) * (like.ndim - x.ndim) + x.shape)
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Rates(Target):
@@ -84,7 +89,7 @@ class Rates(Target):
         # A neuron that should fire and does not has no derivative of its rate, but its V has one: the rate goes on
         # below 0 as V falls short of the threshold, as the f-I curve would.
         short = jnp.maximum((response.V_th - response.peak) / response.unit, 0)
-        silent = (response.spike_count == 0) & (self.target > 0)
+        silent = (response.spike_count == 0) & (lifted(self.target, short) > 0)
         reached = jnp.where(silent, -PULL * short, response.rates)
         return (self.weight * (reached.mean(axis=-3) - self.target))[None]
 
@@ -212,7 +217,7 @@ class VanRossum(Target):
         reached = self.predicted(response).mean(axis=-3)
         wanted = filtered(self.target, self.tau, response.dt)
         scale = jnp.sqrt(response.dt / self.tau * reached.shape[0])  # the mean square is then the distance's
-        return self.weight * scale * (reached - wanted)
+        return lifted(self.weight, reached) * scale * (reached - wanted)
 
 
 def filtered(spikes: Array, tau: float, dt: float) -> Array:
