@@ -84,8 +84,13 @@ def _cell(found: dict[str, Any], name: str, unit: float, symbol: str) -> str:
     one = found.get(name, {"cannot": ""})
     if "cannot" in one or "median" not in one:
         return "cannot"
-    cell = f"{one['median'] / unit:#.2g} {symbol}".replace(". ", " ")
-    return cell if name == OURS else f"{cell} ({one['median'] / found[OURS]['median']:#.2g})".replace(".)", ")")
+    cell = f"{_short(one['median'] / unit)} {symbol}"
+    return cell if name == OURS else f"{cell} ({_short(one['median'] / found[OURS]['median'])})"
+
+
+def _short(number: float) -> str:
+    """Two digits, or all before the point."""
+    return f"{number:.0f}" if number >= 10 else f"{number:#.2g}"
 
 
 def shown(readme: str) -> tuple[str, str]:
