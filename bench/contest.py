@@ -87,14 +87,17 @@ class Process:
         """End it, whatever it does."""
         self.process.kill()
         self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            with contextlib.suppress(OSError):  # what it has not read is lost with it
+                stream.close()
 
     def _answer(self) -> dict[str, Any]:
         ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
         line = self.process.stdout.readline() if ready else b""
         if not line:
-            self.end()
             self.errors.seek(0)
             reason = _last_line(self.errors.read().decode(errors="replace")) if ready else f"takes over {PATIENCE:g} s"
+            self.end()
             raise CannotError(reason or f"ended with {self.process.returncode}")
         answer = json.loads(line)
         if "cannot" in answer:
