@@ -20,7 +20,14 @@ def run() -> tuple[float, int]:
     """The fit; what was found is looked at by a plain loop in float64, which is not timed."""
     begun = time.perf_counter()
     fit = lifjax.fit_rates(
-        guess, p.FIT_CURRENTS[:, None], rates, duration, bounds=p.FIT_BOUNDS, dt=p.DT, tolerance=p.FIT_CLOSE
+        guess,
+        p.FIT_CURRENTS[:, None],
+        rates,
+        duration,
+        bounds=p.FIT_BOUNDS,
+        tolerance=p.FIT_CLOSE,
+        steps=200,
+        patience=60,
     )
     seconds = time.perf_counter() - begun
     found = p.fit_counts(fit.neuron.tau_m, fit.neuron.g_L, steps)

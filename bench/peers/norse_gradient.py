@@ -15,13 +15,16 @@ neurons, steps = work["neurons"], work["steps"]
 torch.set_num_threads(work["threads"])
 I = torch.from_numpy(p.currents(neurons))
 tau_m, conductance = (torch.full((neurons,), value, requires_grad=True) for value in (p.TAU_M, p.G_L))
-alpha, rho_reset = torch.tensor(1.0), torch.tensor(float(p.N_REF))
+# V is counted in units of the reset, from V_reset, which is E_L: in mV what passes through Norse's reset grows from
+# step to step until it is not finite.
+UNIT = p.V_TH - p.V_RESET
+alpha, rho_reset = torch.tensor(100.0), torch.tensor(float(p.N_REF))  # Norse's own alpha
 CHUNK = 10  # steps compiled together
 
 
 def go_on(V: torch.Tensor, rho: torch.Tensor, count: torch.Tensor, drive: torch.Tensor, rate: torch.Tensor) -> tuple:
     """The next steps."""
-    box = LIFBoxParameters(tau_mem_inv=rate, v_leak=p.E_L, v_th=p.V_TH, v_reset=p.V_RESET, method="super", alpha=alpha)
+    box = LIFBoxParameters(tau_mem_inv=rate, v_leak=0.0, v_th=1.0, v_reset=0.0, method="super", alpha=alpha)
     refractory = LIFRefracParameters(lif=box, rho_reset=rho_reset)
     for _ in range(CHUNK):
         state = LIFRefracFeedForwardState(LIFBoxFeedForwardState(V), rho)
@@ -38,8 +41,8 @@ if work["mode"] == "compiled":
 def run() -> int:
     """Forward, and backward."""
     tau_m.grad = conductance.grad = None
-    V, rho, count = torch.full((neurons,), p.E_L), torch.zeros(neurons), torch.zeros(neurons)
-    drive, rate = I / conductance, 1 / tau_m
+    V, rho, count = (torch.zeros(neurons) for _ in range(3))
+    drive, rate = I / UNIT / conductance, 1 / tau_m
     for _ in range(0, steps, CHUNK):
         V, rho, count = go_on(V, rho, count, drive, rate)
     ((count - p.WANTED * steps * p.DT) ** 2).mean().backward()
