@@ -1,6 +1,8 @@
 """Rates to tau_m and g_L with brian2modelfitting: a population of guesses, simulated by Brian2 at once."""
 # /// script
-# dependencies = ["brian2modelfitting==0.4", "brian2==2.9.0", "numpy<2", "pandas<3", "setuptools"]
+# dependencies = [
+#   "brian2modelfitting==0.4", "brian2==2.9.0", "numpy<2", "pandas<3", "bayesian-optimization<2", "setuptools",
+# ]
 # ///
 
 import time
@@ -18,7 +20,8 @@ neurons, steps = work["neurons"], work["steps"]
 if neurons != 1:
     p.cannot("it fits one neuron at a time")
 b.prefs.codegen.target = "cython"
-b.BrianLogger.suppress_hierarchy("brian2")
+b.BrianLogger.log_level_error()
+np.float = float  # noqa: NPY001 - nevergrad 0.3, the only one that it takes, knows NumPy before 1.24
 wanted = p.fit_counts(*p.truths(1), steps)
 ROUNDS = 100  # of guesses, at most
 
