@@ -132,6 +132,7 @@ FITTERS = (
     Contestant("lifjax", "lifjax_fit"),
     Contestant("brian2modelfitting, DE", "brian2_fit", 1, mode="DE"),
     Contestant("brian2modelfitting, CMA", "brian2_fit", 1, mode="CMA"),
+    Contestant("brian2modelfitting, DE, Cython", "brian2_fit", 1, mode="DE, Cython"),
 )
 FIT = (
     *(

@@ -5,6 +5,8 @@
 # ]
 # ///
 
+import shutil
+import tempfile
 import time
 import warnings
 from importlib.metadata import version
@@ -19,7 +21,12 @@ work = p.workload()
 neurons, steps = work["neurons"], work["steps"]
 if neurons != 1:
     p.cannot("it fits one neuron at a time")
-b.prefs.codegen.target = "cython"
+method, _, runtime = work["mode"].partition(", ")
+folder = tempfile.mkdtemp(prefix="brian2_")
+if runtime == "Cython":  # what one gets without asking for more
+    b.prefs.codegen.target = "cython"
+else:
+    b.set_device("cpp_standalone", directory=folder)
 b.BrianLogger.log_level_error()
 np.float = float  # noqa: NPY001 - nevergrad 0.3, the only one that it takes, knows NumPy before 1.24
 wanted = p.fit_counts(*p.truths(1), steps)
@@ -69,7 +76,7 @@ def run() -> tuple[float, int]:
     runs += 1
     begun = time.perf_counter()
     best, _ = fitter.fit(
-        optimizer=fitting.NevergradOptimizer(method=work["mode"]),
+        optimizer=fitting.NevergradOptimizer(method=method),
         metric=RateError(),
         n_rounds=ROUNDS,
         callback=good,
@@ -82,9 +89,12 @@ def run() -> tuple[float, int]:
     return seconds, int(found.sum())
 
 
-p.serve(
-    run,
-    {name: version(name) for name in ("brian2modelfitting", "brian2", "nevergrad", "numpy")},
-    f"seconds of SpikeFitter.fit once its code is compiled, another seed each time; nevergrad's {work['mode']}, 30 "
-    "samples a round, Brian2's runtime with Cython; it has no start, only bounds",
-)
+try:
+    p.serve(
+        run,
+        {name: version(name) for name in ("brian2modelfitting", "brian2", "nevergrad", "numpy")},
+        f"seconds of SpikeFitter.fit once its code is compiled, another seed each time; nevergrad's {method}, 30 "
+        f"samples a round, Brian2 {runtime or 'C++ standalone'}; float64, one thread; it has no start, only bounds",
+    )
+finally:
+    shutil.rmtree(folder, ignore_errors=True)
