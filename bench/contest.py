@@ -68,7 +68,7 @@ class Process:
         # A file, since a pipe that nobody reads fills up.
         self.errors = open(os.memfd_create("errors"), "w+b", buffering=0)  # noqa: SIM115
         self.process = subprocess.Popen(
-            [python(script), str(script), json.dumps(work | {"threads": contestant.threads})],
+            [python(script), str(script), json.dumps(work | {"threads": contestant.threads, "mode": contestant.mode})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

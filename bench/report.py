@@ -34,9 +34,14 @@ def lines(one: dict[str, Any]) -> str:
             told.append(f"  {name:28} cannot: {x['cannot']}")
             continue
         ratio = f"{x['median'] / ours:9.3f} times ours" if ours else ""
-        size = one["workload"]["neurons"]
+        size, kind = one["workload"]["neurons"], one["workload"]["record"]
+        each = f"{speed(one, name) / 1e9:9.3f} G/s"
+        if kind == "gradient":
+            each = f"{1e9 / speed(one, name):9.3f} ns a neuron-step"
+        if kind == "fit":
+            each = f"{1e3 * x['median'] / size:9.3f} ms a neuron"
         told.append(
-            f"  {name:28} {x['median']:10.4f} s {speed(one, name) / 1e9:9.3f} G/s {ratio}   first {x['first']:.2f} s, "
+            f"  {name:28} {x['median']:10.4f} s {each} {ratio}   first {x['first']:.2f} s, "
             f"{x['spikes']} spikes, {x['memory'] / size:.0f} bytes a neuron, {len(x['seconds'])} runs"
         )
     return "\n".join(told)

@@ -18,6 +18,7 @@ class Contestant:
     script: of bench/peers.
     threads: how many it is to use.
     record: what it is to record, if not what the others do.
+    mode: which of the ways that its script knows.
     environment: variables of its process.
     """
 
@@ -25,6 +26,7 @@ class Contestant:
     script: str
     threads: int = CORES
     record: str = ""
+    mode: str = ""
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -33,7 +35,9 @@ class Workload:
     """What is done: ``neurons`` for ``steps`` steps under ``stimulus`` ("dc" or "noise"), recording ``record``.
 
     record: "counts" of spikes, "spikes" (all of them), "V" (of all neurons at all steps), or "events": times and
-    neurons of spikes that were recorded before.
+    neurons of spikes that were recorded before. Or "gradient": of the mean square error of the spike counts, with
+    respect to tau_m and g_L of each neuron; or "fit": find tau_m and g_L of each neuron from its rates under five
+    currents, until they are right to 0.5 Hz (root mean square), which is at most one spike in one of the five runs.
     """
 
     title: str
@@ -113,4 +117,30 @@ GPU = tuple(
     )
 )
 
-GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "gpu": GPU}
+# Derivatives and fits. Jaxley is not there: it is made for cells of many compartments, and its Fire mechanism has no
+# refractory time.
+GRADIENT = (
+    Contestant("lifjax", "lifjax_gradient", mode="forward"),
+    Contestant("lifjax, reverse mode", "lifjax_gradient", mode="reverse"),
+    Contestant("lifjax, reverse, checkpointed", "lifjax_gradient", mode="checkpointed"),
+    Contestant("Norse", "norse_gradient", mode="eager"),
+    Contestant("Norse, torch.compile", "norse_gradient", mode="compiled"),
+    Contestant("snnTorch", "snntorch_gradient", mode="eager"),
+    Contestant("snnTorch, torch.compile", "snntorch_gradient", mode="compiled"),
+)
+FITTERS = (
+    Contestant("lifjax", "lifjax_fit"),
+    Contestant("brian2modelfitting, DE", "brian2_fit", 1, mode="DE"),
+    Contestant("brian2modelfitting, CMA", "brian2_fit", 1, mode="CMA"),
+    Contestant("brian2modelfitting, DE, Cython", "brian2_fit", 1, mode="DE, Cython"),
+)
+FIT = (
+    *(
+        Workload(f"gradient step, 10,000 neurons, {steps:,} steps", 10_000, steps, "dc", "gradient", GRADIENT)
+        for steps in (1000, 10_000)
+    ),
+    Workload("1 neuron, five rates", 1, 10_000, "dc", "fit", FITTERS),
+    Workload("1,000 neurons, five rates each", 1000, 10_000, "dc", "fit", FITTERS[:1]),
+)
+
+GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "fit": FIT, "gpu": GPU}

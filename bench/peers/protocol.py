@@ -12,17 +12,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 V_TH, V_RESET, E_L, TAU_M, G_L, DT, N_REF = -55.0, -75.0, -75.0, 10.0, 10.0, 0.1, 20  # mV, ms, nS, steps
 ON_END = 0.1  # s that a contestant is given in each round, however short its work
+FIT_CURRENTS = np.array([220.0, 260.0, 310.0, 400.0, 500.0])  # pA, under which a neuron's rates are fitted
+FIT_BOUNDS = {"tau_m": (5.0, 25.0), "g_L": (5.0, 20.0)}  # ms, nS
+FIT_START, FIT_TRUTH, FIT_CLOSE = (10.0, 10.0), (12.0, 9.0), 0.5  # tau_m and g_L; Hz, the error that is to be reached
+WANTED = 0.04  # spikes a ms that a gradient's loss asks for
 SPREAD = 500.0  # pA, standard deviation of the noise in a step: sigma = 5 pA sqrt(s) at dt = 0.1 ms
 
 
 def workload() -> dict[str, Any]:
-    """What is to be done: neurons, steps, stimulus ("dc" or "noise"), record ("counts", "spikes" or "V"), threads."""
+    """What is to be done: neurons, steps, stimulus ("dc" or "noise"), record, threads, mode: see bench/workloads.py."""
     return json.loads(sys.argv[1])
 
 
@@ -31,7 +35,42 @@ def currents(neurons: int) -> np.ndarray:
     return np.full(1, 300.0, np.float32) if neurons == 1 else np.linspace(150, 500, neurons, dtype=np.float32)
 
 
-def cannot(reason: str) -> None:
+def truths(neurons: int) -> np.ndarray:
+    """tau_m [ms] and g_L [nS] of the neurons whose rates are to be fitted, (2, neurons)."""
+    if neurons == 1:
+        return np.array(FIT_TRUTH)[:, None]
+    return np.random.default_rng(0).uniform([[6.0], [6.0]], [[20.0], [14.0]], (2, neurons))
+
+
+def fit_counts(tau_m: np.ndarray, g_L: np.ndarray, steps: int) -> np.ndarray:
+    """Spikes of each neuron under each of FIT_CURRENTS, (5, neurons): a plain loop over time in float64."""
+    drive = FIT_CURRENTS[:, None] / g_L
+    gain = DT / np.broadcast_to(tau_m, drive.shape)
+    V, wait, count = np.full(drive.shape, E_L), np.zeros(drive.shape, int), np.zeros(drive.shape, int)
+    for _ in range(steps):
+        held = wait > 0
+        fired = ~held & (V >= V_TH)
+        V[held | fired] = V_RESET
+        wait -= held
+        wait[fired] = N_REF
+        count += fired
+        V += (E_L - V + drive) * gain
+    return count
+
+
+def fit_error(found: np.ndarray, wanted: np.ndarray, steps: int) -> np.ndarray:
+    """Root mean square error [Hz] of each neuron's rates, of spike counts (5, neurons)."""
+    return np.sqrt(np.mean(((found - wanted) / (steps * DT / 1000)) ** 2, axis=0))
+
+
+def demand(found: np.ndarray, wanted: np.ndarray, steps: int) -> None:
+    """Say that the work cannot be done unless the rates of all neurons are right to FIT_CLOSE."""
+    error = fit_error(found, wanted, steps)
+    if not (error <= FIT_CLOSE).all():
+        cannot(f"{(error > FIT_CLOSE).sum()} of {error.size} neurons are off by up to {error.max():.2g} Hz")
+
+
+def cannot(reason: str) -> NoReturn:
     """Say that the work cannot be done, and end."""
     _say({"cannot": reason})
     sys.exit()
