@@ -116,7 +116,8 @@ def fit(
         seed: 0 to 2**64 - 1, of noise and restarts.
         dt: grid step [ms].
         integrator: "euler" or "exact".
-        spike: the spike function and its derivative; None is `lifjax.surrogate.arctan`.
+        spike: the spike function and its derivative; None is `lifjax.surrogate.gaussian`, whose bump
+            leaves alone what V does a few millivolts below the threshold.
         tolerance: a fit is done when its error [Hz, or weighted] is no larger.
         patience: and after so many iterations that found nothing better.
         progress: show a progress bar. Ctrl-C ends the fit early and hands back the best so far.
@@ -129,12 +130,13 @@ def fit(
 
     Example:
         >>> import lifjax
-        >>> both = [lifjax.targets.rates(50.0), lifjax.targets.latency(14.0)]
-        >>> found = lifjax.fit(lifjax.LIF(), 250.0, both, 1000.0, free=("tau_m", "g_L"))
-        >>> float(found.rates)
-        50.0
+        >>> run = lifjax.simulate(lifjax.LIF(tau_m=13.0), 300.0, 1000.0)
+        >>> both = [lifjax.targets.rates(run.firing_rate), lifjax.targets.latency(run.spike_times[0])]
+        >>> found = lifjax.fit(lifjax.LIF(), 300.0, both, 1000.0, free=("tau_m",))
+        >>> print(f"{found.neuron.tau_m:.1f}")
+        13.0
     """
-    spike = surrogate.arctan() if spike is None else spike
+    spike = surrogate.gaussian() if spike is None else spike
     names = check.check_free(neuron, free)
     check.check_bounds(names, bounds)
     wanted = check.check_targets(loss)
