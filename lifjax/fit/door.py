@@ -87,7 +87,7 @@ def fit(
     integrator: str = "euler",
     spike: Surrogate | None = None,
     tolerance: float = 0.0,
-    patience: int = 30,
+    patience: int = 40,
     progress: bool = False,
 ) -> Fit:
     """Find the parameters with which neurons do what a loss asks for.
