@@ -122,7 +122,7 @@ def check_rest(neuron: Neuron, **given: Any) -> dict[str, Any]:
     if given["noise"] not in ("frozen", "fresh"):
         raise ValueError(f"noise = {given['noise']!r} is unknown; choose 'frozen' or 'fresh'")
     if not isinstance(given["spike"], Surrogate):
-        raise TypeError(f"spike = {given['spike']!r} has no derivative; give one such as lifjax.surrogate.arctan()")
+        raise TypeError(f"spike = {given['spike']!r} has no derivative; give one such as lifjax.surrogate.gaussian()")
     optimizer = given["optimizer"]
     if optimizer is not None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(f"optimizer = {optimizer!r} is no optax optimiser; give one such as optax.adam(0.05), or None")

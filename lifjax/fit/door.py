@@ -63,8 +63,8 @@ def fit_rates(
         >>> rates = lifjax.simulate(truth, currents, 1000.0, record=()).firing_rate  # (3, 2) Hz
         >>> guess = lifjax.LIF(tau_m=np.full(2, 10.0), g_L=np.full(2, 10.0))
         >>> found = lifjax.fit_rates(guess, currents, rates, 1000.0, free=("tau_m", "g_L"))
-        >>> found.error, found.neuron.tau_m.round(0)  # Hz, ms
-        (array([0., 0.]), array([ 8., 15.]))
+        >>> found.converged, found.neuron.tau_m.round(0)  # ms
+        (array([ True,  True]), array([ 8., 15.]))
     """
     return fit(neuron, stimulus, targets.rates(target_rates), duration, free, **options)
 
@@ -87,7 +87,7 @@ def fit(
     integrator: str = "euler",
     spike: Surrogate | None = None,
     tolerance: float = 0.0,
-    patience: int = 30,
+    patience: int = 40,
     progress: bool = False,
 ) -> Fit:
     """Find the parameters with which neurons do what a loss asks for.
@@ -116,7 +116,8 @@ def fit(
         seed: 0 to 2**64 - 1, of noise and restarts.
         dt: grid step [ms].
         integrator: "euler" or "exact".
-        spike: the spike function and its derivative; None is `lifjax.surrogate.arctan`.
+        spike: the spike function and its derivative; None is `lifjax.surrogate.gaussian`, whose bump
+            leaves alone what V does a few millivolts below the threshold.
         tolerance: a fit is done when its error [Hz, or weighted] is no larger.
         patience: and after so many iterations that found nothing better.
         progress: show a progress bar. Ctrl-C ends the fit early and hands back the best so far.
@@ -129,12 +130,13 @@ def fit(
 
     Example:
         >>> import lifjax
-        >>> both = [lifjax.targets.rates(50.0), lifjax.targets.latency(14.0)]
-        >>> found = lifjax.fit(lifjax.LIF(), 250.0, both, 1000.0, free=("tau_m", "g_L"))
-        >>> float(found.rates)
-        50.0
+        >>> run = lifjax.simulate(lifjax.LIF(tau_m=13.0), 300.0, 1000.0)
+        >>> both = [lifjax.targets.rates(run.firing_rate), lifjax.targets.latency(run.spike_times[0])]
+        >>> found = lifjax.fit(lifjax.LIF(), 300.0, both, 1000.0, free=("tau_m",))
+        >>> print(f"{found.neuron.tau_m:.0f}")
+        13
     """
-    spike = surrogate.arctan() if spike is None else spike
+    spike = surrogate.gaussian() if spike is None else spike
     names = check.check_free(neuron, free)
     check.check_bounds(names, bounds)
     wanted = check.check_targets(loss)

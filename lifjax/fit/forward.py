@@ -35,6 +35,7 @@ _DAMPING = (1e-3, 1e3)
 _NEVER = 1e30
 _ANEW = 6  # iterations without a better one, after which a group begins anew near its best
 _KICK = 0.03  # how far from it, at first
+_LEAP, _OFTEN = 0.7, 3  # and how far at every third time, to leave a valley
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,10 +216,10 @@ def _gauss_newton(matrix: Array, slope: Array, damping: Array) -> Array:
 
 
 def nudged(search: Search, group: Array, seed: Array, i: Array) -> Search:
-    """Begin anew near the best, a random step away that grows from time to time, where nothing better was found."""
+    """Begin anew near the best, a random step away, where nothing better was found for a while."""
     turn = search.stale // _ANEW
     now = (search.stale % _ANEW == 0) & (turn > 0)
-    size = _KICK * jnp.minimum(turn, 8).astype(search.u.dtype)
+    size = jnp.where(turn % _OFTEN == _OFTEN - 1, _LEAP, _KICK * turn.astype(search.u.dtype))
     step = jnp.stack([
         noise.normal(noise.bits(noise.key(seed, stream, purpose=2), group, i + 8 * search.stale))
         for stream in range(search.u.shape[0])

@@ -65,7 +65,8 @@ def looked_at(problem: Problem, found: Outcome, free: tuple[str, ...], steps: in
         error = np.sqrt((cut.of(rates - aim, everything) ** 2).mean(axis=0))
         silent = np.asarray(cut.of((rates == 0) & (aim > 0), everything).any(axis=0))
     spike = 1000 / problem.duration / cut.trials
-    limit = np.maximum(max(tolerance, 0.5 * spike), 2 * open_ if cut.trials > 1 else 0.0)
+    one = spike * max(0.5, cut.conditions**-0.5)  # a spike more or less under one condition
+    limit = np.maximum(max(tolerance, one) * (1 + 1e-6), 2 * open_ if cut.trials > 1 else 0.0)
     limit = np.broadcast_to(limit, error.shape)
     status = _status(problem, found, error, limit, silent, steps, max(tolerance, 1e-3 * spike))
     known, spread = None, {name: np.full(np.shape(x), np.nan) for name, x in found.values.items()}

@@ -35,8 +35,8 @@ class Fit:
     status: of each group, of `STATUS`: "met" (within the tolerance), "settled" (no better was found in ``patience``
         iterations), "silent" (as that, and it is silent where it should fire), "at a bound" (as that, and a parameter
         is at a bound), "out of steps".
-    converged: whether the error is as small as the targets can tell: within the tolerance, or half a spike in the run
-        and what is left open by trials.
+    converged: whether the error is as small as the targets can tell: within the tolerance, or a spike under one
+        condition, or what trials leave open.
     tolerance: the error [Hz] up to which a group counts as converged, of the shape of error.
     std_error: standard error of each free parameter, by name, in its unit, of its field's shape; infinite where the
         targets leave it free.
