@@ -1,8 +1,8 @@
 """How well a LIF neuron describes a recorded one: what was measured is recorded here, good or bad.
 
 Rates of a cortical neuron under current steps of two seconds, from a holding current of -12.5 pA; somatic whole-cell
-recordings that come with BluePyEfe's tests (Blue Brain Project, EPFL). The neuron adapts, from 10.5 ms between the first
-spikes to 20 ms between the last at the strongest step, which a LIF neuron cannot.
+recordings that come with BluePyEfe's tests (Blue Brain Project, EPFL). The neuron adapts, from 10.5 ms between the
+first spikes to 20 ms between the last at the strongest step, which a LIF neuron cannot.
 """
 
 import dataclasses
