@@ -456,3 +456,14 @@ def test_most_of_many_neurons_are_met_to_the_spike_and_errors_are_as_large_as_sa
     assert np.median(np.abs(fit.neuron.tau_m / truth.tau_m - 1)) < 0.02
     within = np.abs(fit.neuron.tau_m - truth.tau_m) < 2 * fit.std_error["tau_m"]
     assert within.mean() > 0.85
+
+
+def test_a_condition_without_weight_counts_neither_for_the_fit_nor_for_its_error(rates):
+    wrong, weight = rates.copy(), np.ones((5, 1))
+    wrong[2], weight[2] = 3.0, 0.0
+    fit = lifjax.fit(guess(), CURRENTS, targets.rates(wrong, weight), DURATION)
+    reached = lifjax.simulate(fit.neuron, CURRENTS, DURATION, record=()).firing_rate
+    kept = np.array([0, 1, 3, 4])
+    np.testing.assert_allclose(fit.error, np.sqrt(((reached - rates)[kept] ** 2).mean(axis=0)), atol=1e-9)
+    assert (fit.error < 2).all()
+    assert fit.converged.all()

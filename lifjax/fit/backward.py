@@ -22,7 +22,7 @@ from lifjax.fit.lanes import cut, fields_of
 from lifjax.fit.problem import Problem
 from lifjax.fit.response import Response
 from lifjax.fit.solve import Bar, starting
-from lifjax.simulate.blocks import _Stop as Stop
+from lifjax.simulate.blocks import Stop
 
 _RATE = 0.05  # of Adam, in scaled parameters
 _CLIP = 10.0

@@ -58,12 +58,15 @@ def looked_at(problem: Problem, found: Outcome, free: tuple[str, ...], steps: in
     rates, open_ = trials.mean(axis=0), left_open(problem, trials)
     everything, field = np.arange(cut.groups), max((np.shape(x) for x in found.values.values()), key=len)
     aim: np.ndarray | None = None
-    silent = np.zeros(cut.groups, bool)
+    silent, counted = np.zeros(cut.groups, bool), np.full(cut.groups, cut.conditions)
     error = np.broadcast_to(found.history[-1].astype(np.float64), cut.groups)
     if len(problem.targets) == 1 and isinstance(problem.targets[0], Rates):
         aim = np.array(np.broadcast_to(problem.targets[0].target, cut.shape), np.float64)
-        error = np.sqrt((cut.of(rates - aim, everything) ** 2).mean(axis=0))
-        silent = np.asarray(cut.of((rates == 0) & (aim > 0), everything).any(axis=0))
+        weight = cut.of(problem.targets[0].weight, everything) ** 2
+        counted = (weight > 0).sum(axis=0)
+        square = weight * cut.of(rates - aim, everything) ** 2
+        error = np.sqrt(square.sum(axis=0) / np.where(counted, weight.sum(axis=0), 1))
+        silent = np.asarray((cut.of((rates == 0) & (aim > 0), everything) & (weight > 0)).any(axis=0))
     spike = 1000 / problem.duration / cut.trials
     one = spike * max(0.5, cut.conditions**-0.5)  # a spike more or less under one condition
     limit = np.maximum(max(tolerance, one) * (1 + 1e-6), 2 * open_ if cut.trials > 1 else 0.0)
@@ -71,7 +74,7 @@ def looked_at(problem: Problem, found: Outcome, free: tuple[str, ...], steps: in
     status = _status(problem, found, error, limit, silent, steps, max(tolerance, 1e-3 * spike))
     known, spread = None, {name: np.full(np.shape(x), np.nan) for name, x in found.values.items()}
     if found.matrix is not None:
-        sigma = np.maximum(open_, error * np.sqrt(cut.conditions / max(1, cut.conditions - len(free))))
+        sigma = np.maximum(open_, error * np.sqrt(counted / np.maximum(1, counted - len(free))))
         known, rows = identify(problem, problem.rows(found.values), found.matrix, sigma)
         spread = problem.fields(rows)
     shaped = partial(np.reshape, shape=field)

@@ -28,8 +28,8 @@ class Fit:
     start: their values at first.
     rates: rates of the fitted neuron [Hz], (*population,), by an ordinary run; a mean over trials.
     target_rates: what was asked for [Hz], or None where the fit was not to rates.
-    error: of each group, root mean square over its conditions: of rates [Hz], or of weighted residuals where there are
-        no target rates; of the shape of the free fields.
+    error: of each group, root mean square over its conditions: of rates [Hz], by their weights, or of weighted
+        residuals where there are no target rates; of the shape of the free fields.
     history: the error of the best so far until each iteration, (iterations, *error.shape), or the loss, (iterations,),
         where all is fitted together in reverse mode.
     status: of each group, of `STATUS`: "met" (within the tolerance), "settled" (no better was found in ``patience``

@@ -12,7 +12,7 @@ import numpy as np
 from lifjax.backend import cores, on_every_core
 from lifjax.fit.forward import Search, iterate, search_from
 from lifjax.fit.problem import Problem
-from lifjax.simulate.blocks import _Stop as Stop
+from lifjax.simulate.blocks import Stop
 
 ROUND = 8  # iterations between two looks at what is done
 _LANES = 4096  # of a block, whose numbers stay in a core's own cache

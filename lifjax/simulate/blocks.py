@@ -196,7 +196,7 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     del carry  # the blocks have it
     done = 0
     spare: dict[Any, Any] = {}
-    with _Bar(steps, progress) as moved, _Stop() as stop:
+    with _Bar(steps, progress) as moved, Stop() as stop:
         while done < steps and not stop.asked:
             first = buffers.first + done
             stop_at = min(first - first % lay.round + lay.round, buffers.first + steps)
@@ -252,12 +252,12 @@ def _chunk(
     return advance(take, carry, count, out, first, stop, select=select, every=every, together=engine == "packed")
 
 
-class _Stop:
+class Stop:
     """Ctrl-C, heard between two chunks so that none is lost half done; a second Ctrl-C ends at once."""
 
     asked = False
 
-    def __enter__(self) -> "_Stop":
+    def __enter__(self) -> "Stop":
         self.main = threading.current_thread() is threading.main_thread()
         if self.main:
             self.before = signal.signal(signal.SIGINT, self.ask)
