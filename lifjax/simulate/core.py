@@ -135,7 +135,8 @@ def make_ready(
     carried = _go_on(plan, () if state is None else state.stimulus)
 
     def flat(leaf: ArrayLike) -> Any:
-        dtype = np.int32 if getattr(leaf, "dtype", np.dtype(float)).kind in "iu" else working_dtype()
+        kind = leaf.dtype.kind if isinstance(leaf, np.ndarray | np.generic | Array) else np.result_type(leaf).kind
+        dtype = np.int32 if kind in "iu" else working_dtype()
         xp: Any = np if isinstance(leaf, np.ndarray | np.generic) else jnp  # NumPy's own take far less time
         return xp.broadcast_to(xp.asarray(leaf, dtype), plan.shape).reshape(-1)
 
