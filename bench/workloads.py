@@ -37,7 +37,7 @@ class Workload:
     record: "counts" of spikes, "spikes" (all of them), "V" (of all neurons at all steps), or "events": times and
     neurons of spikes that were recorded before. Or "gradient": of the mean square error of the spike counts, with
     respect to tau_m and g_L of each neuron; or "fit": find tau_m and g_L of each neuron from its rates under five
-    currents, until they are right to 0.5 Hz (root mean square), which is at most one spike in one of the five runs.
+    currents, until 99% are right to 0.5 Hz (root mean square), which is at most one spike in one of the five runs.
     """
 
     title: str

@@ -28,7 +28,6 @@ def run() -> tuple[float, int]:
         tolerance=p.FIT_CLOSE,
         steps=200,
         patience=60,
-        restarts=2,
     )
     seconds = time.perf_counter() - begun
     found = p.fit_counts(fit.neuron.tau_m, fit.neuron.g_L, steps)

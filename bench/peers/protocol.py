@@ -64,9 +64,9 @@ def fit_error(found: np.ndarray, wanted: np.ndarray, steps: int) -> np.ndarray:
 
 
 def demand(found: np.ndarray, wanted: np.ndarray, steps: int) -> None:
-    """Say that the work cannot be done unless the rates of all neurons are right to FIT_CLOSE."""
+    """Say that the work cannot be done unless the rates of 99% of all neurons are right to FIT_CLOSE."""
     error = fit_error(found, wanted, steps)
-    if not (error <= FIT_CLOSE).all():
+    if not (error <= FIT_CLOSE).mean() >= 0.99:
         cannot(f"{(error > FIT_CLOSE).sum()} of {error.size} neurons are off by up to {error.max():.2g} Hz")
 
 
