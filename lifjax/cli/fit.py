@@ -127,7 +127,8 @@ def work(given: Namespace) -> int:
         table = _columns(found, free, names)
         told = {name: [finite(x) for x in column] for name, column in table.items()}
         results = {"neurons": told, "identifiability": str(found.identifiability), "seconds": seconds}
-        write_summary(draft, "fit", {**settings, "targets": str(given.targets.absolute())}, results)
+        asked = {**settings, "targets": str(given.targets.absolute()), "bounds": dict(given.bounds or ())}
+        write_summary(draft, "fit", asked, {**results, "stopped early": found.stopped})
         (draft / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
         header = ",".join(table)
         np.savetxt(draft / "fit.csv", np.column_stack(list(table.values())), "%.9g", ",", header=header, comments="")
@@ -137,7 +138,7 @@ def work(given: Namespace) -> int:
     for warning in warned:
         print(f"lifjax: {warning.message}")
     print(f"written to {folder.path}")
-    return 0
+    return 130 if found.stopped else 0
 
 
 def _columns(found: Fit, free: tuple[str, ...], names: np.ndarray) -> dict[str, np.ndarray]:
