@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Neuron, pytree
+from lifjax.neurons.base import Neuron, Output, parameters, pytree
 from lifjax.stimulus import StimulusLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RECORDABLE = ("V", "spikes", "current")
 OCTET = 8  # steps in a byte
 _SLAB = 2**22  # bytes of a raster that a core unpacks at once
 
@@ -47,24 +46,50 @@ class State:
     seed: Any = None
 
 
-@pytree
-class Recording:
-    """What `lifjax.integrate` hands back beside the state; what was not asked for is None.
+class Traced:
+    """What was recorded at single steps, each by its name: ``run.V``, ``run.current``, ``run.w``."""
 
-    V: membrane potential [mV], (time, *population).
-    spikes: (time, *population), bool, or the numbers that a surrogate gives.
-    current: input [pA], (time, *population).
+    traces: dict[str, Any]
+
+    @property
+    def V(self) -> Any:
+        """Membrane potential [mV], (time, *population), or (time, neurons) of the subset."""
+        return self._trace("V")
+
+    @property
+    def current(self) -> Any:
+        """Input current [pA], shaped like V; what flows at V, through conductances too."""
+        return self._trace("current")
+
+    def _trace(self, name: str) -> Any:
+        if name not in self.traces:
+            raise ValueError(f"{name} was not recorded; run again with record=({name!r}, ...)")
+        return self.traces[name]
+
+    def __getattr__(self, name: str) -> Any:
+        traces = self.__dict__.get("traces", {})
+        if name in traces:
+            return traces[name]
+        told = f"; recorded are {', '.join(traces)}" if traces and not name.startswith("_") else ""
+        raise AttributeError(f"{type(self).__name__} has no {name!r}{told}")
+
+
+@pytree
+class Recording(Traced):
+    """What `lifjax.integrate` hands back beside the state.
+
+    spikes: (time, *population), bool, or the numbers that a surrogate gives; None if not asked for.
     spike_count: (*population,), always there.
+    traces: what else was asked for, by name, (time, *population); also as attributes.
     """
 
-    V: Array | None
     spikes: Array | None
-    current: Array | None
     spike_count: Array
+    traces: dict[str, Array]
 
 
 @pytree
-class Run:
+class Run(Traced):
     """A finished run: what was recorded, as NumPy arrays, and all that is needed to repeat it or to go on.
 
     neuron, stimulus, seed, dt [ms], integrator: what was run.
@@ -115,21 +140,6 @@ class Run:
     def times(self) -> np.ndarray:
         """Times at which V and current were recorded, (time,) float64 [ms]."""
         return sampled_steps(self.first_step, self.steps, self.every) * self.dt
-
-    @property
-    def V(self) -> np.ndarray:
-        """Membrane potential [mV], (time, *population), or (time, neurons) of the subset."""
-        return self._trace("V")
-
-    @property
-    def current(self) -> np.ndarray:
-        """Input current [pA], shaped like V."""
-        return self._trace("current")
-
-    def _trace(self, name: str) -> np.ndarray:
-        if name not in self.traces:
-            raise ValueError(f"{name} was not recorded; run again with record=({name!r}, ...)")
-        return self.traces[name]
 
     @property
     def firing_rate(self) -> np.ndarray:
@@ -186,8 +196,8 @@ class Run:
         return plot.run(self)
 
 
-def chosen(record: str | Iterable[str]) -> frozenset[str]:
-    """What to record, as a set of names.
+def chosen(record: str | Iterable[str], shows: type[Output] = Output) -> frozenset[str]:
+    """What to record, as a set of names: of what a model shows, and "current".
 
     Raises:
         TypeError, ValueError: it is no name or several of them.
@@ -196,12 +206,14 @@ def chosen(record: str | Iterable[str]) -> frozenset[str]:
         >>> chosen("V")
         frozenset({'V'})
     """
+    known = (*parameters(shows), "current")
+    told = ", ".join(map(repr, known))
     if not isinstance(record, Iterable):
-        raise TypeError(f"record = {record!r} is no name; give a tuple of {', '.join(map(repr, RECORDABLE))}, or ()")
+        raise TypeError(f"record = {record!r} is no name; give a tuple of {told}, or ()")
     names = (record,) if isinstance(record, str) else tuple(record)
     for name in names:
-        if name not in RECORDABLE:
-            raise ValueError(f"record: {name!r} is unknown; choose from {', '.join(map(repr, RECORDABLE))}")
+        if name not in known:
+            raise ValueError(f"record: {name!r} is unknown; choose from {told}")
     return frozenset(names)
 
 

@@ -203,7 +203,7 @@ REFUSED = {
     "no neurons": (["run", "--neurons", "0"], "neurons = 0"),
     "negative seed": (["run", "--seed", "-1"], "seed = -1"),
     "dt at tau_m": (["run", "--dt", "10"], "dt = 10.0 ms must be below"),
-    "unknown integrator": (["run", "--integrator", "rk4"], "'rk4' is unknown"),
+    "unknown integrator": (["run", "--integrator", "rk4"], "'rk4' is not for LIF"),
     "missing file": (["run", "--current", "none.csv"], "none.csv"),
     "missing settings": (["run", "--config", "none.toml"], "none.toml"),
     "a recording shorter than the run": (["run", "--current", "REC", "--duration", "1e4"], "covers 100 ms"),

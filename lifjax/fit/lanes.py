@@ -19,7 +19,7 @@ from jax import Array
 
 from lifjax import noise
 from lifjax.neurons.base import Grid, Neuron, parameters, pytree
-from lifjax.simulate.step import Plan, Ready, Take, taker
+from lifjax.simulate.step import NEURONS, Plan, Ready, Take, taker
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 from lifjax.surrogate import Spike
 
@@ -136,6 +136,7 @@ def steps_of(
             for kind, c in zip(drives.kinds, drives.prepared, strict=True)
         ),
         keys=tuple(noise.key(seed, stream) for stream in range(len(drives.kinds))),
+        own=noise.key(seed, purpose=NEURONS),
         index=index,
     )
     plan = Plan(constants=None, drives=(), seed=seed, model=type(neuron), kinds=drives.kinds, shape=(width,))

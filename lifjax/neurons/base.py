@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.typing import ArrayLike
 
 from lifjax.surrogate import Spike
@@ -17,7 +16,7 @@ T = TypeVar("T")
 Values = ArrayLike | Sequence[Any]  # what a person may give for a number: also nested lists of numbers
 LAST_STEP = 2**31 - 1
 LARGEST_COUNT = 2**24 - 1  # of a whole number in a neuron's state
-INTEGRATORS = ("euler", "exact")
+INTEGRATORS = ("euler", "exact", "rk4")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +137,14 @@ def pytree(cls: type[T]) -> type[T]:
 class Neuron(Protocol):
     """What the simulator asks of a model. Parameters are its fields; the rest is pure and written for one neuron."""
 
+    @property
+    def integrators(self) -> tuple[str, ...]:
+        """The ways, of `INTEGRATORS`, in which a step can cross dt; a class attribute."""
+
+    @property
+    def shows(self) -> "type[Output]":
+        """What its output is made of; a class attribute."""
+
     def check(self, grid: "Grid") -> None:
         """Raise ValueError where parameters do not fit together or do not fit the grid."""
 
@@ -148,16 +155,31 @@ class Neuron(Protocol):
         """The state at time 0: a pytree whose leaves broadcast to the population."""
 
     @staticmethod
-    def step(constants: Any, state: Any, current: Array, spike: Spike) -> tuple[Any, "Output"]:
-        """One grid step of one neuron under a current [pA]."""
+    def step(constants: Any, state: Any, given: "Input", spike: Spike) -> tuple[Any, "Output"]:
+        """One grid step of one neuron under an input."""
+
+
+@pytree
+class Input:
+    """What drives a neuron in a step: the current is ``current - conductance V``.
+
+    conductance: of synapses with a reversal potential; None where there are none.
+    jump: what V rises by at the grid time, before it is compared with the threshold; None where nothing jumps.
+    word: 32 random bits, for a model that draws (``drawn = True``), else None.
+    """
+
+    current: Any = parameter("pA", "input current, at V = 0 where there is a conductance")
+    conductance: Any = parameter("nS", "conductance of synapses", default=None, optional=True)
+    jump: Any = parameter("mV", "jump of V", default=None, optional=True)
+    word: Any = None
 
 
 @pytree
 class Output:
-    """What a step shows of a neuron at its grid time."""
+    """What a step shows of a neuron at its grid time. A model that shows more has a class of its own."""
 
-    V: Array
-    spikes: Array
+    V: Any = parameter("mV", "membrane potential")
+    spikes: Any = parameter("", "whether there is a spike")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,12 +187,14 @@ class Grid:
     """The grid of time of a run: t_k = k dt for ``steps`` steps from step ``first`` on, and how a step crosses dt.
 
     Numbers are worked out in NumPy, times in float64, where they are known, and in JAX where they are traced.
+    ``tau_m`` is the time constant of the membrane where its response to a current that decays within a step is known.
     """
 
     dt: Any
     steps: int
     first: Any = 0
     integrator: str = "euler"
+    tau_m: Any = None
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:
@@ -220,6 +244,11 @@ def traced(*values: Any) -> bool:
     """Whether any value is being traced by a JAX transformation, so that nothing can be read off it."""
     unsure = [value for value in values if type(value) not in _NEVER_TRACED]
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(unsure))
+
+
+def exactly(value: Values) -> Any:
+    """A value as float64, to work out what a run needs before it begins; one that is traced stays as it is."""
+    return jnp.asarray(value, float) if traced(value) else np.asarray(value, np.float64)
 
 
 _NEVER_TRACED = frozenset({float, int, np.ndarray, np.float64, np.float32, np.int32})

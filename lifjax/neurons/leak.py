@@ -3,6 +3,9 @@ r"""A membrane that leaks: one step of :math:`\tau_m dV/dt = -(V - E_L) + I / g_
 In float64 a step is V + (E_L - V + I / g_L) gain, in this order, and equals NumPy's to the last bit. In float32, where
 no last bit is promised, it is V keep + (I scale + base) with the numbers of a run worked out before it: one operation
 less, and two sums that each have one product, so that wherever they are compiled they are contracted alike.
+
+A conductance G of synapses adds - G V to the current. The Euler step takes V as it is at the grid time; the exact one
+holds G for the step, whose leak is then that of g_L + G towards a goal of its own.
 """
 
 from typing import Any
@@ -12,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Values, pytree, traced, working_dtype
+from lifjax.neurons.base import Grid, Input, Values, exactly, pytree, working_dtype
 
 
 @pytree
@@ -42,21 +45,23 @@ class DoubleLeak:
     gain: Any
     V_reset: Any
 
-    def drive(self, current: Array) -> Array:
-        """What a current [pA] adds to a step, once for `onward` and `from_reset`."""
-        return current / self.g_L
+    def drive(self, given: Input) -> Array:
+        """What an input adds to a step, once for `onward` and `from_reset`."""
+        return given.current / self.g_L
 
-    def onward(self, V: Array, drive: Array, always: Array) -> Array:
+    def onward(self, V: Array, given: Input, drive: Array, always: Array) -> Array:
         """V after a step.
 
         ``always`` holds always, which no compiler knows: so the choice stays between the product and the sum, which
         would else be contracted and round once instead of twice.
         """
+        if given.conductance is not None:
+            drive = drive - jnp.where(always, V * given.conductance, 0) / self.g_L
         return V + jnp.where(always, (self.E_L - V + drive) * self.gain, 0)
 
-    def from_reset(self, drive: Array, always: Array) -> Array:
+    def from_reset(self, given: Input, drive: Array, always: Array) -> Array:
         """V after a step from V_reset."""
-        return self.onward(self.V_reset, drive, always)
+        return self.onward(self.V_reset, given, drive, always)
 
 
 @pytree
@@ -66,22 +71,59 @@ class SingleLeak:
     keep: Any
     scale: Any
     base: Any
+    V_reset: Any
     kept_reset: Any
 
-    def drive(self, current: Array) -> Array:
-        """What a current [pA] adds to a step, once for `onward` and `from_reset`."""
-        return current * self.scale + self.base
+    def drive(self, given: Input) -> Array:
+        """What an input adds to a step, once for `onward` and `from_reset`."""
+        return given.current * self.scale + self.base
 
-    def onward(self, V: Array, drive: Array, always: Array) -> Array:
+    def onward(self, V: Array, given: Input, drive: Array, always: Array) -> Array:
         """V after a step; ``always`` is not needed."""
-        return V * self.keep + drive
+        keep = self.keep if given.conductance is None else self.keep - given.conductance * self.scale
+        return V * keep + drive
 
-    def from_reset(self, drive: Array, always: Array) -> Array:
+    def from_reset(self, given: Input, drive: Array, always: Array) -> Array:
         """V after a step from V_reset."""
+        if given.conductance is not None:
+            return self.onward(self.V_reset, given, drive, always)
         return self.kept_reset + drive
 
 
-Leak = DoubleLeak | SingleLeak
+@pytree
+class ExactLeak:
+    """A step of the leak that is exact for a current and a conductance held for the step."""
+
+    steady: Any  # the leak without a conductance
+    g_L: Any
+    pull: Any  # g_L E_L
+    rate: Any  # dt / C_m
+    V_reset: Any
+
+    def drive(self, given: Input) -> Any:
+        """The goal that V goes to and the share of the way that is left after the step."""
+        if given.conductance is None:
+            return self.steady.drive(given)
+        total = given.conductance + self.g_L
+        return (given.current + self.pull) / total, jnp.exp(-total * self.rate)
+
+    def onward(self, V: Array, given: Input, drive: Any, always: Array) -> Array:
+        """V after a step."""
+        if given.conductance is None:
+            after: Array = self.steady.onward(V, given, drive, always)
+            return after
+        goal, left = drive
+        return goal + jnp.where(always, (V - goal) * left, 0)
+
+    def from_reset(self, given: Input, drive: Any, always: Array) -> Array:
+        """V after a step from V_reset."""
+        if given.conductance is None:
+            after: Array = self.steady.from_reset(given, drive, always)
+            return after
+        return self.onward(self.V_reset, given, drive, always)
+
+
+Leak = DoubleLeak | SingleLeak | ExactLeak
 
 
 def leak(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -> Leak:
@@ -89,9 +131,24 @@ def leak(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -
 
     Example:
         >>> step = leak(Grid(dt=0.1, steps=0), E_L=-75.0, g_L=10.0, tau_m=10.0, V_reset=-75.0)
-        >>> print(f"{step.onward(-75.0, step.drive(100.0), True):.2f}")
+        >>> given = Input(current=100.0)
+        >>> print(f"{step.onward(-75.0, given, step.drive(given), True):.2f}")
         -74.90
     """
+    steady = _steady(grid, E_L, g_L, tau_m, V_reset)
+    if grid.integrator != "exact":
+        return steady
+    E, g, tau = (exactly(x) for x in (E_L, g_L, tau_m))
+    return ExactLeak(
+        steady=steady,
+        g_L=grid.number(g),
+        pull=grid.number(g * E),
+        rate=grid.number(grid.dt / (tau * g)),
+        V_reset=grid.number(V_reset),
+    )
+
+
+def _steady(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -> DoubleLeak | SingleLeak:
     gain = grid.gain(tau_m)
     if working_dtype() == np.float64:
         return DoubleLeak(
@@ -100,10 +157,11 @@ def leak(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -
             gain=grid.number(gain),
             V_reset=grid.number(V_reset),
         )
-    E_L, g_L, V_reset = (x if traced(x) else np.asarray(x, np.float64) for x in (E_L, g_L, V_reset))
+    E, g, reset = (exactly(x) for x in (E_L, g_L, V_reset))
     return SingleLeak(
         keep=grid.number(1 - gain),
-        scale=grid.number(gain / g_L),
-        base=grid.number(gain * E_L),
-        kept_reset=grid.number((1 - gain) * V_reset),
+        scale=grid.number(gain / g),
+        base=grid.number(gain * E),
+        V_reset=grid.number(reset),
+        kept_reset=grid.number((1 - gain) * reset),
     )

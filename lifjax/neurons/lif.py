@@ -5,20 +5,21 @@ r"""The leaky integrate-and-fire neuron.
 with a spike and a reset to V_reset when V reaches V_th, and V held at V_reset for the refractory time t_ref after it
 (Lapicque 1907; Burkitt 2006, doi:10.1007/s00422-006-0068-6). One step, at t_k = k dt:
 
-1. while the refractory counter runs, V is V_reset and the counter goes down by one;
-2. else, where V has reached V_th: a spike at t_k, V is reset, the counter is set to n_ref = ceil(t_ref / dt);
+1. while the refractory counter runs, V is V_reset and the counter goes down by one; else spikes that arrive at a delta
+   synapse make V jump;
+2. then, where V has reached V_th: a spike at t_k, V is reset, the counter is set to n_ref = ceil(t_ref / dt);
 3. V and the spike are shown as they now stand;
 4. V goes on by (E_L - V + I / g_L) alpha, where alpha is dt / tau_m (Euler) or 1 - exp(-dt / tau_m) (exact).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Output, Values, parameter, pytree
+from lifjax.neurons.base import Grid, Input, Output, Values, parameter, pytree
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
 from lifjax.surrogate import Spike, at_reset, choose, silence
@@ -57,6 +58,9 @@ class LIF:
         >>> lifjax.simulate(neuron, 300.0, 500.0).spike_count
         array([38, 20], dtype=int32)
     """
+
+    integrators: ClassVar[tuple[str, ...]] = ("euler", "exact")
+    shows: ClassVar[type[Output]] = Output
 
     V_th: Values = parameter("mV", "spike threshold", default=-55.0, fit=(-70.0, -30.0))
     V_reset: Values = parameter("mV", "reset potential", default=-75.0, fit=(-100.0, -40.0), below="V_th")
@@ -107,11 +111,12 @@ class LIF:
         return State(V=V, refractory=np.int32(0))
 
     @staticmethod
-    def step(constants: Constants, state: State, current: Array, spike: Spike) -> tuple[State, Output]:
+    def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Output]:
         """One step of one neuron; see the module for its order."""
         c = constants
         held = state.refractory > 0
-        reached = spike(state.V, c.V_th, c.V_th - c.V_reset)
+        V = state.V if given.jump is None else state.V + given.jump
+        reached = spike(V, c.V_th, c.V_th - c.V_reset)
         spiked = silence(reached, held)
         refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
@@ -121,6 +126,6 @@ class LIF:
             return choose(back, from_reset, jnp.where(held, from_reset, else_))
 
         # Both ways on are worked out while the comparison is, which saves waiting for it.
-        drive, always = c.leak.drive(current), refractory >= 0
-        after = reset(c.leak.from_reset(drive, always), c.leak.onward(state.V, drive, always))
-        return State(V=after, refractory=refractory), Output(V=reset(c.V_reset, state.V), spikes=spiked)
+        drive, always = c.leak.drive(given), refractory >= 0
+        after = reset(c.leak.from_reset(given, drive, always), c.leak.onward(V, given, drive, always))
+        return State(V=after, refractory=refractory), Output(V=reset(c.V_reset, V), spikes=spiked)

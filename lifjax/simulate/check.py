@@ -11,7 +11,7 @@ import numpy as np
 from lifjax.neurons.base import LAST_STEP, Grid, Neuron, Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_value
 from lifjax.record import State, chosen
-from lifjax.simulate.core import population_shape
+from lifjax.simulate.core import membrane, population_shape
 from lifjax.stimulus.base import Stimulus, StimulusLike, terms
 
 MOST_NEURONS = 2**32  # the noise numbers neurons in 32 bits
@@ -19,7 +19,8 @@ MOST_NEURONS = 2**32  # the noise numbers neurons in 32 bits
 
 def check_model(neuron: Neuron) -> None:
     """Raise unless it is a neuron."""
-    if not all(hasattr(neuron, method) for method in ("constants", "start", "step")) or isinstance(neuron, type):
+    asked = ("constants", "start", "step", "shows", "integrators")
+    if isinstance(neuron, type) or not all(hasattr(neuron, name) for name in asked):
         raise TypeError(f"neuron = {neuron!r} is no neuron model; give one such as lifjax.LIF()")
 
 
@@ -43,7 +44,10 @@ def check_run(
             f"{LAST_STEP // 2} steps can be counted from time 0, so raise dt or run less"
         )
     steps = int(Grid(dt=dt, steps=0).count(duration))
-    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator)
+    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator, tau_m=membrane(neuron, integrator))
+    if integrator not in neuron.integrators:
+        told = " or ".join(map(repr, neuron.integrators))
+        raise ValueError(f"integrator = {integrator!r} is not for {type(neuron).__name__}; choose {told}")
     owners: tuple[Neuron | Stimulus, ...] = (neuron, *terms(stimulus))
     for owner in owners:
         check_fields(owner)
@@ -118,9 +122,9 @@ def check_shape(
     return shape
 
 
-def check_record(record: Iterable[str], every: int) -> frozenset[str]:
+def check_record(record: Iterable[str], every: int, neuron: Neuron) -> frozenset[str]:
     """What to record, as a set; raise where a name or the stride makes no sense."""
-    names = chosen(record)
+    names = chosen(record, neuron.shows)
     if isinstance(every, bool) or not isinstance(every, numbers.Integral) or not 1 <= every <= LAST_STEP // 2:
         raise ValueError(f"every = {every!r} must be a whole number of steps, from 1 to {LAST_STEP // 2}")
     return names

@@ -47,8 +47,8 @@ def integrate(
             state, or 0.
         state: where to go on from; None is the neuron's own start at time 0.
         spike: the spike function (`lifjax.surrogate`).
-        record: any of "V", "spikes" and "current".
-        integrator: "euler" or "exact".
+        record: any of "V", "spikes", "current" and what else the model shows, such as "w".
+        integrator: one of ``neuron.integrators``.
         population: a shape that joins the broadcast, for a population of equal neurons.
 
     Returns:
@@ -66,17 +66,11 @@ def integrate(
     if steps < 0:
         raise ValueError(f"steps = {steps} must be at least 0")
     plan, carry, first = make_ready(neuron, terms(stimulus), steps, dt, seed, state, integrator, population)
-    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=chosen(record))
+    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=chosen(record, neuron.shows))
 
-    def shaped(x: Array | None) -> Array | None:
-        return None if x is None else x.reshape(len(x), *plan.shape)
-
-    recording = Recording(
-        V=shaped(out.get("V")),
-        spikes=shaped(out.get("spikes")),
-        current=shaped(out.get("current")),
-        spike_count=count.reshape(plan.shape),
-    )
+    shaped = {name: x.reshape(len(x), *plan.shape) for name, x in out.items()}
+    spikes = shaped.pop("spikes", None)
+    recording = Recording(spikes=spikes, spike_count=count.reshape(plan.shape), traces=shaped)
     return unflatten(carry, plan, first + steps, dt), recording
 
 
@@ -122,7 +116,7 @@ def make_ready(
     first = np.int32(0) if state is None else state.step
     if seed is None:
         seed = 0 if state is None or state.seed is None else state.seed
-    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator)
+    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator, tau_m=membrane(neuron, integrator))
     plan = Plan(
         constants=neuron.constants(grid),
         drives=tuple(drive.prepare(grid) for drive in drives),
@@ -141,6 +135,11 @@ def make_ready(
         return xp.broadcast_to(xp.asarray(leaf, dtype), plan.shape).reshape(-1)
 
     return plan, (jax.tree.map(flat, start), jax.tree.map(flat, carried)), first
+
+
+def membrane(neuron: Neuron, integrator: str) -> Any:
+    """The time constant [ms] with which an exact step of a neuron follows a current that decays, else None."""
+    return getattr(neuron, "tau_m", None) if integrator == "exact" else None
 
 
 @jax.jit

@@ -50,11 +50,13 @@ def simulate(
         duration: model time [ms]; the run has ceil(duration / dt) steps.
         dt: grid step [ms], below every membrane time constant.
         seed: 0 to 2**64 - 1, for all that is random; None is the seed of the state, or 0.
-        record: any of "V", "spikes" and "current"; spike counts are always kept.
-        every: keep V and current at every so many steps only, those whose number is a multiple of it.
-        neurons: keep V and current of these neurons only, indices into the flattened population; spikes of all are
+        record: any of "V", "spikes", "current" and what else the model shows, such as "w"; spike counts are always
             kept.
-        integrator: "euler" or "exact" (exact for a current that is constant within a step).
+        every: keep all but spikes at every so many steps only, those whose number is a multiple of it.
+        neurons: keep all but spikes of these neurons only, indices into the flattened population; spikes of all are
+            kept.
+        integrator: one of ``neuron.integrators``: "euler", "exact" for linear models (exact for a current that is
+            constant within a step or decays in it as synapses do), "rk4" for the others.
         state: ``run.state`` of an earlier run, to go on from where it ended, in absolute time and with the same dt.
         population: a shape that joins the broadcast, for a population of equal neurons: 1000, or (10, 100).
         progress: show a progress bar.
@@ -72,7 +74,8 @@ def simulate(
         >>> run.V.shape, run.firing_rate.shape
         ((10000, 100), (100,))
     """
-    kept = check_record(record, every)
+    check_model(neuron)
+    kept = check_record(record, every, neuron)
     seed = check_seed(seed, state)
     population = check_population(population)
     steps, shape = check_run(neuron, stimulus, duration, dt, integrator, state, population)
@@ -177,7 +180,7 @@ def fi_curve(
 def _check_memory(steps: int, size: int, kept: frozenset[str], every: int, select: np.ndarray | None) -> None:
     """Refuse what does not fit, with its size and the ways out."""
     row = (size if select is None else select.size) * working_dtype().itemsize
-    sampled = {str(name): (steps // every + 1) * row for name in ("V", "current") if name in kept}
+    sampled = {str(name): (steps // every + 1) * row for name in sorted(kept - {"spikes"})}
     needs = {"the state of the neurons": size * 64, **sampled}
     remedies = {"the state of the neurons": "run fewer neurons"}
     remedies |= dict.fromkeys(sampled, "record fewer neurons (neurons=...) or fewer times (every=...)")

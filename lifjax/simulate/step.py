@@ -12,9 +12,9 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.neurons.base import Neuron, pytree
+from lifjax.neurons.base import Input, Neuron, pytree
 from lifjax.neurons.leak import Divisor
-from lifjax.stimulus.base import Lanes, Prepared, Stimulus
+from lifjax.stimulus.base import Lanes, Prepared, Stimulus, summed
 from lifjax.surrogate import Spike
 
 
@@ -37,8 +37,11 @@ class Ready:
     constants: Any
     drives: tuple[Prepared, ...]
     keys: tuple[noise.Key, ...]
+    own: noise.Key
     index: Array
 
+
+NEURONS = 3  # the purpose of what neurons draw; 1 is the initial state of stimuli, 2 is taken by fits
 
 Spread = Callable[[Array], Array]
 Take = Callable[..., tuple[Any, list[dict[str, Array]]]]
@@ -73,6 +76,7 @@ def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tu
             for kind, c in zip(plan.kinds, plan.drives, strict=True)
         ),
         keys=tuple(noise.key(plan.seed, stream) for stream in range(len(plan.kinds))),
+        own=noise.key(plan.seed, purpose=NEURONS),
         index=jnp.asarray(begin, jnp.uint32) + jnp.arange(width, dtype=jnp.uint32),
     )
     return ready, spread
@@ -92,29 +96,32 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
         two share the random bits of a counter.
     """
     lanes = Lanes(ready.index, spread)
-    lane_axes = jax.tree.map(lambda x: 0 if x.ndim else None, ready.constants)
     one = partial(plan.model.step, spike=spike)
 
     def step(carry: Any, k: Array, words: list[Array | None]) -> tuple[Any, dict[str, Array]]:
         neurons, carried = carry
         driven = [
-            kind.current(c, s[kind.__name__], k, word, lanes)
-            for kind, c, s, word in zip(plan.kinds, ready.drives, carried, words, strict=True)
+            kind.drive(c, s[kind.__name__], k, word, lanes)
+            for kind, c, s, word in zip(plan.kinds, ready.drives, carried, words[1:], strict=True)
         ]
-        current = sum((current for _, current in driven[1:]), driven[0][1])
-        axes = (lane_axes, 0, 0 if current.ndim else None)
-        after, shown = jax.vmap(one, in_axes=axes)(ready.constants, neurons, current)
+        given = dataclasses.replace(summed([given for _, given in driven]), word=words[0])
+        after, shown = jax.vmap(one, in_axes=(_lanes(ready.constants), 0, _lanes(given)))(
+            ready.constants, neurons, given
+        )
         drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
-        shows = {"V": shown.V, "current": jnp.broadcast_to(current, shown.V.shape), "spikes": shown.spikes}
-        return (after, drawn), shows
+        shows = {field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)}
+        return (after, drawn), {**shows, "current": _flowing(given, shown.V)}
+
+    drawing = [(getattr(plan.model, "drawn", False), ready.own)]
+    drawing += [(kind.drawn, key) for kind, key in zip(plan.kinds, ready.keys, strict=True)]
 
     def words(k: Array, steps: int) -> list[list[Array | None]]:
-        """Random bits of each of two steps, or of one, for each stimulus."""
+        """Random bits of each of two steps, or of one, for the neurons and for each stimulus."""
         drawn = [
-            None if not kind.drawn
+            None if not draws
             else (noise.bits(key, ready.index, k),) if steps == 1
             else noise.pair(key, ready.index, k)
-            for kind, key in zip(plan.kinds, ready.keys, strict=True)
+            for draws, key in drawing
         ]  # fmt: skip
         return [[None if both is None else both[b] for both in drawn] for b in range(steps)]
 
@@ -127,3 +134,14 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
         return carry, shown
 
     return take
+
+
+def _lanes(numbers: Any) -> Any:
+    """Over which axis vmap goes: none for a number that all neurons share."""
+    return jax.tree.map(lambda x: 0 if x.ndim else None, numbers)
+
+
+def _flowing(given: Input, V: Array) -> Array:
+    """The current into neurons at V [pA], one value a neuron."""
+    current = jnp.broadcast_to(given.current, V.shape)
+    return current if given.conductance is None else current - given.conductance * V

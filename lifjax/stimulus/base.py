@@ -1,13 +1,15 @@
 """What a stimulus is, and how stimuli add up."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Values, parameter, pytree
+from lifjax.neurons.base import Grid, Input, Values, parameter, pytree
 
 Prepared = dict[str, Any]
 
@@ -54,6 +56,12 @@ class Stimulus:
         ``word`` holds 32 random bits for each neuron where the stimulus is ``drawn``.
         """
         raise NotImplementedError
+
+    @classmethod
+    def drive(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Input]:
+        """The same as an `Input`; what is not only a current has its own."""
+        state, current = cls.current(c, state, k, word, lanes)
+        return state, Input(current=current)
 
 
 StimulusLike = Stimulus | Values
@@ -104,3 +112,18 @@ def constant(I: Values) -> Constant:
         38
     """
     return Constant(I=I)
+
+
+def summed(inputs: Sequence[Input]) -> Input:
+    """What several stimuli give together.
+
+    Example:
+        >>> summed([Input(current=1.0), Input(current=2.0, conductance=3.0)])
+        Input(current=3.0, conductance=3.0, jump=None, word=None)
+    """
+
+    def total(name: str) -> Any:
+        parts = [part for one in inputs if (part := getattr(one, name)) is not None]
+        return functools.reduce(operator.add, parts) if parts else None
+
+    return Input(current=total("current"), conductance=total("conductance"), jump=total("jump"))
