@@ -323,3 +323,78 @@ def _chosen(spiked: Array, yes: Array, no: Array) -> Array:
 def _(primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]) -> tuple[Array, Array]:
     (spiked, yes, no), (d_spiked, d_yes, d_no) = primals, tangents
     return _chosen(spiked, yes, no), jnp.where(spiked != 0, d_yes, d_no) + (yes - no) * d_spiked
+
+
+STEEPEST = 60.0  # exponent of an upstroke that counts: e^60 and what is made of it stay within float32
+Squeeze = Callable[[Array], tuple[Array, Array]]
+
+
+def exponential(V_th: Array, Delta_T: Array) -> Squeeze:
+    """How an exponential upstroke is straightened: V above V_th as the time it has left sees it, and the slope of that.
+
+    V is itself below V_th, and above it V_th + Delta_T (1 - exp(-(V - V_th) / Delta_T)), which nears its end at a
+    steady pace while V shoots up.
+
+    Example:
+        >>> V, slope = exponential(jnp.array(-50.0), jnp.array(2.0))(jnp.array([-60.0, -46.0]))
+        >>> V.round(2), slope.round(2)
+        (Array([-60.  , -48.27], dtype=float32), Array([1.  , 0.14], dtype=float32))
+    """
+
+    def squeeze(V: Array) -> tuple[Array, Array]:
+        slope = jnp.exp(-jnp.clip((V - V_th) / Delta_T, 0, STEEPEST))
+        return jnp.minimum(V, V_th) + Delta_T * (1 - slope), slope
+
+    return squeeze
+
+
+def quadratic(V_th: Array, width: Array) -> Squeeze:
+    """The same for a quadratic upstroke: V_th + width y / (1 + y) above V_th, with y = (V - V_th) / width.
+
+    Example:
+        >>> V, slope = quadratic(jnp.array(-50.0), jnp.array(10.0))(jnp.array([-60.0, -40.0]))
+        >>> V, slope
+        (Array([-60., -45.], dtype=float32), Array([1.  , 0.25], dtype=float32))
+    """
+
+    def squeeze(V: Array) -> tuple[Array, Array]:
+        left = 1 / (1 + jnp.maximum(V - V_th, 0) / width)
+        return jnp.minimum(V, V_th) + width * (1 - left), left * left
+
+    return squeeze
+
+
+def peak(spike: Spike, V: Array, V_peak: Array, V_reset: Array, squeeze: Squeeze) -> Array:
+    """Whether an upstroke has reached V_peak. A surrogate measures the distance along the straightened V.
+
+    The derivative of V itself grows beyond all bounds in an upstroke, in which V leaps over any bump in a step; that of
+    the straightened V is the time by which the spike comes earlier.
+
+    Example:
+        >>> far = exponential(jnp.array(-50.0), jnp.array(2.0))
+        >>> at = jax.grad(lambda V: peak(fast_sigmoid(), V, jnp.array(0.0), jnp.array(-60.0), far))
+        >>> print(f"{at(jnp.array(-45.0)):.4f}")
+        0.0037
+    """
+    (at, _), (end, _) = squeeze(V), squeeze(V_peak)
+    hard = V >= V_peak
+    soft = spike(at, end, end - V_reset)
+    if soft.dtype == bool:
+        return hard
+    return hard.astype(soft.dtype) + (soft - jax.lax.stop_gradient(soft))
+
+
+def fall(spiked: Array, V_reset: Array, V: Array, V_peak: Array, squeeze: Squeeze) -> Array:
+    """V after a reset from an upstroke; what a surrogate's spike takes from V, it takes from the straightened V.
+
+    Example:
+        >>> far = exponential(jnp.array(-50.0), jnp.array(2.0))
+        >>> float(fall(jnp.array(True), jnp.array(-60.0), jnp.array(5.0), jnp.array(0.0), far))
+        -60.0
+    """
+    if spiked.dtype == bool:
+        return jnp.where(spiked, V_reset, V)
+    (_, slope), (end, _) = squeeze(jnp.minimum(V, V_peak)), squeeze(V_peak)
+    unit = jax.lax.stop_gradient(V_reset - end)
+    taken = jnp.where(spiked != 0, unit, unit / jax.lax.stop_gradient(slope))
+    return jnp.where(spiked != 0, V_reset, V) + taken * (spiked - jax.lax.stop_gradient(spiked))

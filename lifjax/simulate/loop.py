@@ -3,6 +3,8 @@
 What is done is the same however steps are grouped; the grouping is for speed. XLA's CPU backend turns each array that
 a loop carries into a kernel of its own, which works out the step anew, and each kernel reads and writes the carry.
 Carried as one array, and taken some steps at a time, a step is part of one kernel and its state stays in registers.
+A step that is itself a long chain of operations, each waiting for the one before, is better taken alone: then the next
+neurons are begun while one still waits.
 """
 
 import copy
@@ -130,6 +132,7 @@ class Loop:
     select: which neurons V and current are of; None is all.
     spare: a row of the records of V and current that is never read.
     put: how a row is recorded.
+    at_once: how many steps are one kernel, a divisor of `TILE`.
     """
 
     take: Take
@@ -141,6 +144,7 @@ class Loop:
     select: Array | None = None
     spare: int = 0
     put: Put = put
+    at_once: int = TILE
 
     @property
     def traces(self) -> frozenset[str]:
@@ -176,14 +180,20 @@ class Loop:
         most, octets = SEGMENT // TILE, "spikes" in self.record
         first, tiles = first + i * most, jnp.minimum(tiles - i * most, most)
 
+        def some(t: Array, i: Array, packed: Any) -> Any:
+            """The next few steps of a tile."""
+            carry, tally = self.packing.unpack(packed)
+            carry, shown = self.take(carry, (first + t) * TILE + i * self.at_once, self.at_once)
+            return self.packing.pack(packed, carry, self._tallied(tally, shown))
+
         def tile(t: Array, state: Any) -> Any:
             packed, count, out = state
-            carry, tally = self.packing.unpack(packed)
-            carry, shown = self.take(carry, (first + t) * TILE, TILE)
-            tally = self._tallied(tally, shown)
+            if self.at_once == TILE:
+                packed = some(t, jnp.int32(0), packed)
+            else:
+                packed = lax.fori_loop(0, TILE // self.at_once, functools.partial(some, t), packed)
             if octets and not self.packing.together:
-                count = count + lax.population_count(tally).astype(jnp.int32)
-            packed = self.packing.pack(packed, carry, tally)
+                count = count + lax.population_count(self.packing.unpack(packed)[1]).astype(jnp.int32)
             return packed, count, self._octet(self.packing.unpack(packed)[1], out, first + t)
 
         packed, count, out = lax.fori_loop(0, tiles, tile, (packed, count, out))
@@ -271,6 +281,7 @@ def advance(
     select: Array | None,
     every: int,
     together: bool,
+    at_once: int,
 ) -> tuple[Any, Array, Out]:
     """Take the steps from step ``first`` to before step ``stop``, as `Loop` says.
 
@@ -280,11 +291,12 @@ def advance(
         out: where records go: "spikes", (octets, neurons) uint8, from the octet of ``first`` on; "V" and "current",
             (rows, neurons), a row for each multiple of ``every`` from ``first`` on, and one to spare.
         together: whether to carry all in one array.
+        at_once: how many steps are one kernel.
 
     Returns:
         The carry, the counts, and what is recorded; rows that no step wrote are meaningless.
     """
     packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32))
     rows = [len(x) for name, x in out.items() if name != "spikes"]
-    loop = Loop(take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1)
+    loop = Loop(take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, at_once=at_once)
     return loop.run(carry, count, out)

@@ -82,6 +82,13 @@ def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tu
     return ready, spread
 
 
+def at_once(plan: Plan, most: int) -> int:
+    """How many steps are best taken at a time: few of a model with a long chain of operations (``deep = True``)."""
+    if not getattr(plan.model, "deep", False):
+        return most
+    return 2 if any(kind.drawn for kind in plan.kinds) or getattr(plan.model, "drawn", False) else 1
+
+
 def stepper(plan: Plan, spike: Spike, block: int | None = None, begin: Array | int = 0) -> Take:
     """The steps of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on: see `taker`."""
     return taker(plan, *laid_out(plan, block, begin), spike)
