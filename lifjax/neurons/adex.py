@@ -129,9 +129,9 @@ class AdEx:
 
         def slopes(V: Array, w: Array) -> tuple[Array, Array]:
             dV = m.change(V, (constant - w * m.scale, more))
-            dw = jnp.minimum(V, m.ceiling) * c.follow - (w * c.forget + c.rest)
+            dw = V * c.follow - (w * c.forget + c.rest)
             return jnp.where(stay, 0, dV), dw
 
-        after, w_after = onward(c.integrator, slopes, (V, w))
+        after, w_after = onward(c.integrator, slopes, (V, w), m.V_peak)
         state = State(V=jnp.minimum(after, m.V_peak), w=w_after, refractory=refractory)
         return state, Shown(V=V, w=w, spikes=spiked)

@@ -7,7 +7,7 @@ begins, not what V is compared with.
 
 An upstroke ends within a fraction of a step. It cannot be missed, since V only rises once it has begun and is compared
 with V_peak at every grid time before anything else; and it stays finite, since in every slope V counts as V_peak or as
-V_th + 60 Delta_T at most.
+V_th + 60 Delta_T at most, where a spike is due in less than 1e-20 ms.
 """
 
 import dataclasses
@@ -20,6 +20,7 @@ from jax import Array
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.flow import onward
+from lifjax.neurons.power import LOG2_E, exp2
 from lifjax.surrogate import STEEPEST, Spike, Squeeze, at_reset, exponential, fall, peak, silence
 
 
@@ -28,10 +29,10 @@ class Membrane:
     """A membrane with an exponential upstroke: what it changes in a step, with the numbers of a run worked out."""
 
     V_th: Any
-    V_peak: Any
-    ceiling: Any  # what V counts as, at most
+    V_peak: Any  # or where e^60 is reached, if that is lower: there an upstroke has no time left either
     Delta_T: Any
-    steep: Any  # 1 / Delta_T
+    steep: Any  # log2(e) / Delta_T
+    shift: Any  # -V_th log2(e) / Delta_T
     leak: Any  # -dt g_L / C_m
     rise: Any  # dt g_L Delta_T / C_m
     base: Any  # dt g_L E_L / C_m
@@ -45,10 +46,10 @@ class Membrane:
         xp: Any = jnp if traced(V_peak, V_th, Delta_T) else np
         return Membrane(
             V_th=grid.number(V_th),
-            V_peak=grid.number(V_peak),
-            ceiling=grid.number(xp.minimum(exactly(V_peak), exactly(V_th) + STEEPEST * width)),
+            V_peak=grid.number(xp.minimum(exactly(V_peak), exactly(V_th) + STEEPEST * width)),
             Delta_T=grid.number(Delta_T),
-            steep=grid.number(1 / width),
+            steep=grid.number(LOG2_E / width),
+            shift=grid.number(-exactly(V_th) * LOG2_E / width),
             leak=grid.number(-scale * g),
             rise=grid.number(scale * g * width),
             base=grid.number(scale * g * E),
@@ -61,11 +62,10 @@ class Membrane:
         return given.current * self.scale + self.base, more
 
     def change(self, V: Array, drive: tuple[Array, Any]) -> Array:
-        """By how much V changes in a step."""
+        """By how much V, which is V_peak at most, changes in a step."""
         constant, more = drive
-        V = jnp.minimum(V, self.ceiling)
         leak = self.leak if more is None else self.leak - more
-        return V * leak + (jnp.exp((V - self.V_th) * self.steep) * self.rise + constant)
+        return V * leak + (exp2(V * self.steep + self.shift) * self.rise + constant)
 
     @property
     def straight(self) -> Squeeze:
@@ -155,7 +155,7 @@ class EIF:
         def slopes(V: Array) -> tuple[Array]:
             return (jnp.where(stay, 0, m.change(V, drive)),)
 
-        (after,) = onward(c.integrator, slopes, (V,))
+        (after,) = onward(c.integrator, slopes, (V,), m.V_peak)
         return State(V=jnp.minimum(after, m.V_peak), refractory=refractory), Output(V=V, spikes=spiked)
 
 

@@ -6,30 +6,37 @@ powers of two, so that wherever they are compiled they are contracted alike and 
 
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from jax import Array
 
 Slopes = Callable[..., tuple[Array, ...]]
 
 
-def onward(integrator: str, slopes: Slopes, state: tuple[Array, ...]) -> tuple[Array, ...]:
+def onward(integrator: str, slopes: Slopes, state: tuple[Array, ...], most: Array) -> tuple[Array, ...]:
     """The variables after a step.
 
     Args:
         integrator: "euler" or "rk4".
         slopes: what a step would change, as a function of the variables.
         state: the variables, as many as there are slopes.
+        most: what the first of them counts as, at most, at which slopes are asked for within the step.
 
     Example:
-        >>> x, = onward("rk4", lambda x: (-0.1 * x,), (1.0,))
+        >>> x, = onward("rk4", lambda x: (-0.1 * x,), (jnp.array(1.0),), jnp.inf)
         >>> print(f"{x:.6f}")  # exp(-0.1)
         0.904837
     """
     first = slopes(*state)
     if integrator == "euler":
         return _moved(state, first, 1.0)
-    second = slopes(*_moved(state, first, 0.5))
-    third = slopes(*_moved(state, second, 0.5))
-    fourth = slopes(*_moved(state, third, 1.0))
+
+    def within(change: tuple[Array, ...], share: float) -> tuple[Array, ...]:
+        V, *others = _moved(state, change, share)
+        return slopes(jnp.minimum(V, most), *others)
+
+    second = within(first, 0.5)
+    third = within(second, 0.5)
+    fourth = within(third, 1.0)
     mean = tuple(a + 2 * b + (2 * c + d) for a, b, c, d in zip(first, second, third, fourth, strict=True))
     return _moved(state, mean, 1 / 6)
 

@@ -16,8 +16,8 @@ from jax import Array
 from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, run_devices
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
-from lifjax.simulate.loop import TILE, advance
-from lifjax.simulate.step import Plan, at_once, laid_out, taker
+from lifjax.simulate.loop import advance
+from lifjax.simulate.step import Plan, few_steps, laid_out, taker
 from lifjax.surrogate import threshold
 
 
@@ -268,8 +268,10 @@ def _chunk(
             interpret = jax.default_backend() == "cpu"
             return kernel.advance(plan, ready, carry, count, out, first, stop, every=every, interpret=interpret)
     take = taker(plan, ready, spread, threshold)
-    together, steps = engine == "packed", at_once(plan, TILE)
-    return advance(take, carry, count, out, first, stop, select=select, every=every, together=together, at_once=steps)
+    together, deep, few = engine == "packed", getattr(plan.model, "deep", False), few_steps(plan)
+    return advance(
+        take, carry, count, out, first, stop, select=select, every=every, together=together, few=few, deep=deep
+    )
 
 
 class Stop:

@@ -29,6 +29,7 @@ _MARGIN = 16
 
 Out = dict[str, Array]
 Put = Callable[[Out, str, Array, Array], Out]
+Onward = Callable[[int, Any, Array], tuple[Any, Array]]
 
 
 def put(out: Out, name: str, row: Array, value: Array) -> Out:
@@ -42,6 +43,10 @@ class Packing:
     The arrays are longer than the block, and ``zero``, a number that only we know to be 0, is where it begins in them,
     so that a step updates a part of them in place. XLA lets one core do that, and would share out among all cores, at
     every step, a kernel that makes a whole array.
+
+    What does not fit into one complex number is carried ``twice``: each array is there a second time, and a step reads
+    one half and writes the other, so that no array is written while another's kernel may still read it, which would
+    cost a copy. Each kernel then works out what its own array needs.
     """
 
     def __init__(self, carry: Any, together: bool, zero: Array) -> None:
@@ -49,18 +54,35 @@ class Packing:
         self.together, self.zero = together, zero
         self.dtypes = [leaf.dtype for leaf in leaves]
         self.width = leaves[0].shape[0]
+        self.counted = any(jnp.issubdtype(dtype, jnp.integer) for dtype in self.dtypes)  # it has room for the byte
+        self.words = len(leaves) + (not self.counted)
+        self.twice = together and self.words > 2
 
     def begin(self, carry: Any) -> tuple[Array, ...]:
         """The arrays that a loop carries, before any spike."""
         arrays = self._words(carry, jnp.zeros(self.width, jnp.uint32))
-        return tuple(jnp.pad(x, (0, _MARGIN)) for x in arrays) if self.together else arrays
+        if not self.together:
+            return arrays
+        padded = tuple(jnp.pad(x, (0, _MARGIN)) for x in arrays)
+        return (*padded, *map(jnp.zeros_like, padded)) if self.twice else padded
 
     def pack(self, packed: tuple[Array, ...], carry: Any, tally: Array) -> tuple[Array, ...]:
         """The arrays with a new carry and byte of spikes."""
         words = self._words(carry, tally)
         if not self.together:
             return words
-        return tuple(lax.dynamic_update_slice(x, w, (self.zero,)) for x, w in zip(packed, words, strict=True))
+        front = (lax.dynamic_update_slice(x, w, (self.zero,)) for x, w in zip(packed, words, strict=False))
+        return (*front, *packed[len(words) :])
+
+    def there_and_back(self, packed: tuple[Array, ...], onward: Onward) -> tuple[Array, ...]:
+        """The arrays, carried twice, after two turns: from one half to the other, and back."""
+        front, back = packed[: self.words], packed[self.words :]
+        back = self.pack(back, *onward(0, *self.unpack(front)))
+        later = copy.copy(self)
+        # Only once all of the other half is written may the first be written again.
+        never = functools.reduce(jnp.logical_and, [x[0] != x[0] for x in back])
+        later.zero = jnp.where(never, jnp.uint32(0), self.zero)
+        return (*later.pack(front, *onward(1, *later.unpack(back))), *back)
 
     def after(self, out: Out, name: str) -> "Packing":
         """The same, once a record of the state is written: only then may XLA update the state in place."""
@@ -78,6 +100,8 @@ class Packing:
         floats = [x for x in leaves if jnp.issubdtype(x.dtype, jnp.floating)]
         first, *more = [x.astype(jnp.uint32) for x in leaves if jnp.issubdtype(x.dtype, jnp.integer)] or [0 * tally]
         whole = [first | tally, *more]
+        if self.twice:
+            return (*floats, *whole)
         words = [*floats, *(_float_of(x) for x in whole)]
         return (*map(lax.complex, words[0::2], words[1::2]), *words[len(words) - len(words) % 2 :])
 
@@ -87,11 +111,11 @@ class Packing:
             return jax.tree.unflatten(self.tree, packed[:-1]), packed[-1]
         words = [
             word
-            for x in (lax.dynamic_slice(x, (self.zero,), (self.width,)) for x in packed)
+            for x in (lax.dynamic_slice(x, (self.zero,), (self.width,)) for x in packed[: self.words])
             for word in ((lax.real(x), lax.imag(x)) if jnp.issubdtype(x.dtype, jnp.complexfloating) else (x,))
         ]
         floats = [x for x in self.dtypes if jnp.issubdtype(x, jnp.floating)]
-        first, *more = [_whole_of(x) for x in words[len(floats) :]]
+        first, *more = [x if self.twice else _whole_of(x) for x in words[len(floats) :]]
         tally = first & jnp.uint32(_TALLY)
         whole = iter([first & jnp.uint32(~_TALLY & 0xFFFFFFFF), *more])
         parts = iter(words[: len(floats)])
@@ -180,18 +204,23 @@ class Loop:
         most, octets = SEGMENT // TILE, "spikes" in self.record
         first, tiles = first + i * most, jnp.minimum(tiles - i * most, most)
 
-        def some(t: Array, i: Array, packed: Any) -> Any:
+        def onward(k: Array, turn: int, carry: Any, tally: Array) -> tuple[Any, Array]:
             """The next few steps of a tile."""
-            carry, tally = self.packing.unpack(packed)
-            carry, shown = self.take(carry, (first + t) * TILE + i * self.at_once, self.at_once)
-            return self.packing.pack(packed, carry, self._tallied(tally, shown))
+            carry, shown = self.take(carry, k + turn * self.at_once, self.at_once)
+            return carry, self._tallied(tally, shown)
+
+        def turns(t: Array, i: Array, packed: Any) -> Any:
+            """The same in the arrays, once, or twice where they are there twice."""
+            steps = functools.partial(onward, (first + t) * TILE + i * self.at_once * (1 + self.packing.twice))
+            if self.packing.twice:
+                return self.packing.there_and_back(packed, steps)
+            return self.packing.pack(packed, *steps(0, *self.packing.unpack(packed)))
 
         def tile(t: Array, state: Any) -> Any:
             packed, count, out = state
-            if self.at_once == TILE:
-                packed = some(t, jnp.int32(0), packed)
-            else:
-                packed = lax.fori_loop(0, TILE // self.at_once, functools.partial(some, t), packed)
+            many = TILE // self.at_once // (1 + self.packing.twice)
+            few = functools.partial(turns, t)
+            packed = few(jnp.int32(0), packed) if many == 1 else lax.fori_loop(0, many, few, packed)
             if octets and not self.packing.together:
                 count = count + lax.population_count(self.packing.unpack(packed)[1]).astype(jnp.int32)
             return packed, count, self._octet(self.packing.unpack(packed)[1], out, first + t)
@@ -282,7 +311,8 @@ def advance(
     select: Array | None,
     every: int,
     together: bool,
-    at_once: int,
+    few: int,
+    deep: bool,
 ) -> tuple[Any, Array, Out]:
     """Take the steps from step ``first`` to before step ``stop``, as `Loop` says.
 
@@ -292,12 +322,14 @@ def advance(
         out: where records go: "spikes", (octets, neurons) uint8, from the octet of ``first`` on; "V" and "current",
             (rows, neurons), a row for each multiple of ``every`` from ``first`` on, and one to spare.
         together: whether to carry all in one array.
-        at_once: how many steps are one kernel.
+        few: how many steps are one kernel where they are few: 1, or 2 that share random bits.
+        deep: whether they are few.
 
     Returns:
         The carry, the counts, and what is recorded; rows that no step wrote are meaningless.
     """
     packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32))
     rows = [len(x) for name, x in out.items() if name not in ("spikes", OFFSET)]
+    at_once = few if deep or packing.twice else TILE
     loop = Loop(take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, at_once=at_once)
     return loop.run(carry, count, out)

@@ -82,10 +82,8 @@ def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tu
     return ready, spread
 
 
-def at_once(plan: Plan, most: int) -> int:
-    """How many steps are best taken at a time: few of a model with a long chain of operations (``deep = True``)."""
-    if not getattr(plan.model, "deep", False):
-        return most
+def few_steps(plan: Plan) -> int:
+    """The fewest steps that are taken at a time without waste: one, or two that share random bits."""
     return 2 if any(kind.drawn for kind in plan.kinds) or getattr(plan.model, "drawn", False) else 1
 
 
