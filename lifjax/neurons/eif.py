@@ -20,7 +20,8 @@ from jax import Array
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.flow import onward
-from lifjax.surrogate import STEEPEST, Spike, Squeeze, at_reset, exponential, fall, peak, silence
+from lifjax.neurons.upstroke import STEEPEST, Squeeze, exponential, fall, peak
+from lifjax.surrogate import Spike, at_reset, silence
 
 
 @pytree
