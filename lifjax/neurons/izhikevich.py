@@ -99,6 +99,11 @@ class Izhikevich:
         """Time constant of the recovery, 1 / a [ms]."""
         return np.divide(1.0, self.a)
 
+    @property
+    def onset(self) -> tuple[Any, Any]:
+        """Beyond this no current lets V rest, once u has followed it; and c [mV]."""
+        return _VERTEX + exactly(self.b) / (2 * _CURVE), self.c
+
     def check(self, grid: Grid) -> None:
         """Raise ValueError where potentials are out of order or the grid too coarse."""
         check_order(self, "c", "V_th")

@@ -132,6 +132,11 @@ class QIF:
         """Membrane time constant at rest, C_m / g_L [ms]."""
         return np.divide(self.C_m, self.g_L)
 
+    @property
+    def onset(self) -> tuple[Any, Any]:
+        """Beyond the vertex no current lets V rest; and V_reset [mV]."""
+        return (exactly(self.E_L) + exactly(self.V_th)) / 2, self.V_reset
+
     def check(self, grid: Grid) -> None:
         """Raise ValueError where potentials are out of order or the grid too coarse."""
         check_order(self, "E_L", "V_th")
