@@ -3,9 +3,10 @@ r"""What the targets can and cannot tell: singular values, standard errors, and 
 The Jacobian J of the residuals is scaled so that parameters can be compared: 1 % of what is positive, 0.2 mV of a
 potential, which is 1 % of a reset by 20 mV, 1 % of half the range of anything else. Its singular values say how far the
 targets move along each combination of parameters. A combination is free where it hardly moves them at all, or where it
-could go half its way without their telling: the fit found one of many neurons that do the same. Standard errors are those of least squares, the root of the
-diagonal of sigma^2 (J^T J)^-1 (Seber and Wild 2003, Nonlinear Regression, section 5.1), with sigma from what whole
-spikes and trials leave open; they are infinite where a free combination takes part.
+could go half its way without their telling: the fit found one of many neurons that do the same. Standard errors are
+those of least squares, the root of the diagonal of sigma^2 (J^T J)^-1 (Seber and Wild 2003, Nonlinear Regression,
+section 5.1), with sigma from what whole spikes and trials leave open; they are infinite where a free combination takes
+part.
 """
 
 import dataclasses
