@@ -29,6 +29,7 @@ class Case:
     quiet: under which it does not fire.
     moves: parameters with what they are moved by, each way, for a difference of spike counts.
     fits: parameters that are fitted, with the share or the mV by which the truth is off at most.
+    silent: a field with which it hardly fires, or not at all.
     top: the field that V stays below.
     loop: (p, current, steps, dt, integrator) -> V, second variable, spikes.
     wrong: fields, and what a run with them is refused for.
@@ -39,6 +40,7 @@ class Case:
     quiet: float
     moves: dict[str, float]
     fits: dict[str, float]
+    silent: dict[str, float]
     top: str
     loop: object
     wrong: tuple[tuple[dict, str], ...] = ()
@@ -60,12 +62,13 @@ order = "{} = .* mV must be below {} = .* mV"
 MODELS = [
     Case(
         lifjax.LIF, (210.0, 500.0), 150.0, {"tau_m": 0.3, "g_L": 0.3, "E_L": 0.5, "V_th": 0.5},
-        {"tau_m": 0.2, "g_L": 0.2}, "V_th", lif_loop, (({"V_reset": -50.0}, order.format("V_reset", "V_th")),),
+        {"tau_m": 0.2, "g_L": 0.2}, {"g_L": 30.0}, "V_th", lif_loop,
+        (({"V_reset": -50.0}, order.format("V_reset", "V_th")),),
     ),
     Case(
         lifjax.EIF, (600.0, 1100.0), 400.0,
         {"C_m": 8.0, "g_L": 0.5, "E_L": 0.5, "V_th": 0.5, "V_reset": 1.0, "Delta_T": 0.1},
-        {"C_m": 0.2, "g_L": 0.2}, "V_peak", loop(oracle.eif_slopes), (
+        {"C_m": 0.2, "g_L": 0.2}, {"g_L": 70.0}, "V_peak", loop(oracle.eif_slopes), (
             ({"V_th": 5.0}, order.format("V_th", "V_peak")),
             ({"V_reset": 0.0}, order.format("V_reset", "V_peak")),
             ({"g_L": 1e4}, "dt = 0.1 ms must be below EIF: tau_m"),
@@ -73,22 +76,22 @@ MODELS = [
     ),
     Case(
         lifjax.AdEx, (800.0, 1600.0), 400.0, {"g_L": 0.5, "E_L": 0.5, "V_th": 0.5, "a": 0.5, "b": 8.0, "tau_w": 10.0},
-        {"g_L": 0.15, "b": 30.0}, "V_peak", loop(oracle.adex_slopes, second=("w_init", "b")), (
+        {"g_L": 0.15, "b": 30.0}, {"g_L": 100.0}, "V_peak", loop(oracle.adex_slopes, second=("w_init", "b")), (
             ({"V_th": 5.0}, order.format("V_th", "V_peak")),
             ({"tau_w": 0.1}, "dt = 0.1 ms must be below AdEx: tau_w"),
         ),
     ),
     Case(
         lifjax.QIF, (50.0, 250.0), 20.0, {"C_m": 5.0, "E_L": 0.5, "V_th": 0.5, "V_reset": 1.0},
-        {"C_m": 0.2, "V_th": 3.0}, "V_peak", loop(oracle.qif_slopes), (
+        {"C_m": 0.2, "V_th": 3.0}, {"g_L": 80.0}, "V_peak", loop(oracle.qif_slopes), (
             ({"E_L": -50.0}, order.format("E_L", "V_th")),
             ({"V_reset": 20.0}, order.format("V_reset", "V_peak")),
             ({"C_m": 0.5}, "dt = 0.1 ms must be below QIF: tau_m"),
         ),
     ),
     Case(
-        lifjax.Izhikevich, (6.0, 20.0), 2.0, {"a": 0.002, "b": 0.01, "d": 0.8}, {"a": 0.2, "d": 1.0}, "V_th",
-        loop(oracle.izhikevich_slopes, peak="V_th", reset="c", second=("u_init", "d")), (
+        lifjax.Izhikevich, (6.0, 20.0), 2.0, {"a": 0.002, "b": 0.01, "d": 0.8}, {"a": 0.2, "d": 1.0},
+        {"b": 0.06}, "V_th", loop(oracle.izhikevich_slopes, peak="V_th", reset="c", second=("u_init", "d")), (
             ({"c": 30.0}, order.format("c", "V_th")),
             ({"V_min": -60.0}, order.format("V_min", "c")),
             ({"a": 10.0}, "dt = 0.1 ms must be below Izhikevich: tau_u"),
@@ -325,6 +328,17 @@ def test_fit_rates_finds_rates_again(case):
     print(f"{case.model.__name__}: off by {np.sort(off)} Hz, before {np.sort(before)[[0, -1]]}; {found}")
     assert np.median(before) > 2
     assert (off <= 1.0 + 1e-6).mean() >= 0.8
+
+
+@each
+def test_a_fit_that_begins_silent_finds_its_way_to_the_rates(case):
+    (name,), currents = case.silent, case.sweep(3)
+    rates = lifjax.simulate(case.model(), currents, 1000.0, record=()).firing_rate
+    begun = lifjax.simulate(case.model(**case.silent), currents, 1000.0, record=()).firing_rate
+    found = lifjax.fit_rates(case.model(**case.silent), currents, rates, 1000.0, free=name, tolerance=0.4)
+    assert begun[0] <= 1
+    np.testing.assert_allclose(found.rates, rates, rtol=0, atol=1.0 + 1e-6)
+    assert getattr(found.neuron, name) == pytest.approx(getattr(case.model(), name), rel=0.05)
 
 
 @each
