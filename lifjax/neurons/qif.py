@@ -8,8 +8,8 @@ doi:10.1152/jn.2000.83.2.808), and with V_peak and V_reset far away the theta ne
 
 The parabola is written around its vertex, half way between E_L and V_th. An upstroke cannot be missed, since V is
 compared with V_peak at every grid time before anything else and stops there; and it stays finite, since in every slope
-V counts as V_peak at most. Far below, where the parabola is so steep that V would be thrown back over its vertex within
-a step, it goes on as a straight line.
+V counts as V_peak at most. Far below, where the parabola would throw V over its vertex in a step of Euler, it throws it
+just there, and no current makes a neuron spike that should not.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ class Parabola:
     V_peak: Any
     vertex: Any
     curve: Any  # dt curve / C_m
-    bend: Any  # V - vertex below which the parabola is a straight line
+    bend: Any  # V - vertex below which the parabola is a straight line, down to which Euler stays on its side
     base: Any  # -dt rheobase / C_m
     scale: Any  # dt / C_m
     width: Any  # over the vertex, from where on a surrogate sees V straightened
@@ -50,7 +50,7 @@ class Parabola:
             V_peak=grid.number(V_peak),
             vertex=grid.number(vertex),
             curve=grid.number(steep),
-            bend=grid.number(-0.5 / steep),
+            bend=grid.number(-1 / steep),
             base=grid.number(-scale * exactly(rheobase)),
             scale=grid.number(scale),
             width=grid.number(width),
@@ -71,7 +71,7 @@ class Parabola:
         x = self.above(V)
         bent = jnp.maximum(x, self.bend)
         constant = constant if more is None else constant - jnp.minimum(V, self.V_peak) * more
-        return bent * self.curve * (2 * x - bent) + constant
+        return bent * self.curve * x + constant
 
     @property
     def straight(self) -> Squeeze:
@@ -101,7 +101,7 @@ class Constants:
 class QIF:
     """Quadratic integrate-and-fire neurons, the simplest whose rate rises from 0 as the root of the current.
 
-    Potentials are those of Latham et al. (2000).
+    Without a current a neuron rests and takes off where those of Latham et al. (2000) do.
 
     Example:
         >>> import lifjax
