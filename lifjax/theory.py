@@ -1,4 +1,4 @@
-r"""Closed forms of the leaky integrate-and-fire neuron, which the simulator is checked against.
+r"""Closed forms of the leaky and the quadratic integrate-and-fire neuron, which the simulator is checked against.
 
 All work in float64 NumPy, whatever JAX is set to, and broadcast their arguments against the neuron's parameters.
 """
@@ -6,37 +6,44 @@ All work in float64 NumPy, whatever JAX is set to, and broadcast their arguments
 import jax
 import numpy as np
 
-from lifjax.neurons import LIF, Grid
-from lifjax.neurons.base import Parameter, Values
+from lifjax.neurons import LIF, QIF, Grid
+from lifjax.neurons.base import Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_order, check_value
 
 _PANELS, _NODES = 48, 24
 
 
-def rheobase(neuron: LIF) -> np.ndarray:
-    """The constant current above which a neuron fires, g_L (V_th - E_L) [pA].
+def rheobase(neuron: LIF | QIF) -> np.ndarray:
+    """The constant current above which a neuron fires [pA]: g_L (V_th - E_L), of a QIF neuron a quarter of that.
 
     Example:
         >>> import lifjax
-        >>> float(rheobase(lifjax.LIF()))
-        200.0
+        >>> float(rheobase(lifjax.LIF())), float(rheobase(lifjax.QIF()))
+        (200.0, 37.5)
     """
-    p = _numbers(neuron)
-    return np.asarray(p["g_L"] * (p["V_th"] - p["E_L"]))
+    p = _numbers(neuron, LIF, QIF)
+    return np.asarray(p["g_L"] * (p["V_th"] - p["E_L"]) / (4 if isinstance(neuron, QIF) else 1))
 
 
-def firing_rate(neuron: LIF, current: Values, dt: float | None = None) -> np.ndarray:
+def firing_rate(neuron: LIF | QIF, current: Values, dt: float | None = None) -> np.ndarray:
     r"""Firing rate under a constant current: the f-I curve.
 
     .. math:: r^{-1} = t_{ref} + \tau_m \ln\frac{I/g_L + E_L - V_{reset}}{I/g_L + E_L - V_{th}}
 
     and 0 up to the rheobase (Gerstner et al. 2014, Neuronal Dynamics, section 1.3). On a grid a neuron fires at a grid
-    time only, so each interval is rounded up to whole steps.
+    time only, so each interval is rounded up to whole steps. Of a QIF neuron, with the vertex
+    :math:`V_0 = (E_L + V_{th}) / 2`,
+
+    .. math:: r^{-1} = t_{ref} + \frac{C_m}{g_L q} \left[\arctan\frac{V - V_0}{q\,(V_{th} - E_L)}
+              \right]_{V_{reset}}^{V_{peak}},\qquad q^2 = \frac{I - I_{rheobase}}{g_L (V_{th} - E_L)}
+
+    which nears the root of the current where both ends are far away (Ermentrout 1996, doi:10.1162/neco.1996.8.5.979).
 
     Args:
-        neuron: a LIF neuron or population.
+        neuron: a LIF or QIF neuron or population.
         current: [pA]; broadcasts against the neuron's parameters.
-        dt: grid step [ms] of the exact integrator, whose rate is then met to the spike; None is continuous time.
+        dt: grid step [ms] of the exact integrator, whose rate is then met to the spike; None is continuous time. There
+            is no exact integrator of a QIF neuron: it is of LIF neurons only.
 
     Returns:
         Rate [Hz], float64, of the broadcast shape.
@@ -46,6 +53,10 @@ def firing_rate(neuron: LIF, current: Values, dt: float | None = None) -> np.nda
         >>> firing_rate(lifjax.LIF(), [200.0, 300.0, 400.0]).round(2)
         array([  0.  ,  77.01, 111.96])
     """
+    if isinstance(neuron, QIF):
+        if dt is not None:
+            raise ValueError(f"dt = {dt!r} ms is for LIF neurons; leave it out for a QIF neuron")
+        return _quadratic_rate(neuron, current)
     p = _numbers(neuron)
     goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]
     if dt is not None:
@@ -57,6 +68,15 @@ def firing_rate(neuron: LIF, current: Values, dt: float | None = None) -> np.nda
         grid = Grid(dt=dt, steps=0)
         rise, wait = np.maximum(np.ceil(rise / dt * (1 - 1e-12)), 1) * dt, grid.count(p["t_ref"]) * dt
     return np.where(goal > p["V_th"], 1000 / (wait + np.where(goal > p["V_th"], rise, 1)), 0.0)
+
+
+def _quadratic_rate(neuron: QIF, current: Values) -> np.ndarray:
+    p = _numbers(neuron, QIF)
+    apart, vertex = p["V_th"] - p["E_L"], (p["E_L"] + p["V_th"]) / 2
+    over = (_given("current", current, "pA") - rheobase(neuron)) / (p["g_L"] * apart)
+    q = np.sqrt(np.where(over > 0, over, 1))
+    begin, end = (np.arctan((V - vertex) / (q * apart)) for V in (p["V_reset"], p["V_peak"]))
+    return np.where(over > 0, 1000 / (p["t_ref"] + p["C_m"] / (p["g_L"] * q) * (end - begin)), 0.0)
 
 
 def siegert_rate(neuron: LIF, mean: Values, sigma: Values) -> np.ndarray:
@@ -168,12 +188,17 @@ def _given(name: str, value: Values, unit: str, least: float | None = None) -> n
     return np.asarray(check_value(name, value, Parameter(unit, name, least=least)), np.float64)
 
 
-def _numbers(neuron: LIF) -> dict[str, np.ndarray]:
+def _numbers(neuron: LIF | QIF, *models: type) -> dict[str, np.ndarray]:
     """The parameters in float64, all of the population's shape, once they are known to make sense."""
-    if not isinstance(neuron, LIF):
-        raise TypeError(f"neuron is a {type(neuron).__name__}; the closed forms are those of lifjax.LIF")
+    models = models or (LIF,)
+    if not isinstance(neuron, models):
+        told = " and ".join(f"lifjax.{model.__name__}" for model in models)
+        raise TypeError(f"neuron is a {type(neuron).__name__}; the closed forms are those of {told}")
     check_fields(neuron)
     check_order(neuron, "V_reset", "V_th")
-    names = ("V_th", "V_reset", "E_L", "tau_m", "g_L", "t_ref")
+    if isinstance(neuron, QIF):
+        check_order(neuron, "E_L", "V_th")
+        check_order(neuron, "V_th", "V_peak")
+    names = parameters(neuron)
     values = np.broadcast_arrays(*(np.asarray(getattr(neuron, name), np.float64) for name in names))
     return dict(zip(names, values, strict=True))

@@ -141,6 +141,11 @@ def test_spikes_of_a_model_with_a_peak_do_not_reach_it(pulsed):
     np.testing.assert_array_equal(np.unique(strokes(plot.membrane_potential(run))[:, :, 1], axis=0), [[-50.0, 10.0]])
 
 
+def test_spikes_of_a_neuron_whose_threshold_is_the_peak_rise_beyond_it():
+    run = lifjax.simulate(lifjax.Izhikevich(), 10.0, 50.0)
+    assert set(strokes(plot.membrane_potential(run))[:, :, 1].ravel()) == {-60.0, 30.0}
+
+
 def test_model_without_a_threshold_cannot_be_drawn(pulsed):
     ax = plot.membrane_potential(dataclasses.replace(pulsed, neuron=types.SimpleNamespace()))
     assert len(ax.lines) == 1

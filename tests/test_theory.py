@@ -36,6 +36,30 @@ def test_a_neuron_fires_above_its_rheobase_only():
     assert (run.spike_count[0], run.spike_count[1] > 10) == (0, True)
 
 
+@pytest.mark.parametrize("t_ref", [0.0, 3.0])
+def test_the_rate_of_a_QIF_neuron_is_an_integral_and_what_the_simulator_finds(x64, t_ref):
+    neuron, currents = lifjax.QIF(t_ref=t_ref), np.array([30.0, 38.0, 60.0, 150.0, 400.0])
+
+    def interval(current):  # of 1 / (dV / dt) from V_reset to V_peak
+        return quad(lambda V: 100 / (10 * (V + 65) * (V + 50) / 15 + current), -80, 20, epsrel=1e-11, limit=200)[0]
+
+    rates = theory.firing_rate(neuron, currents)
+    np.testing.assert_allclose(rates, [0.0, *(1000 / (t_ref + interval(I)) for I in currents[1:])], rtol=1e-9)
+    run = lifjax.simulate(neuron, currents, 2000.0, dt=0.005, integrator="rk4", record="spikes")
+    found = [1000 / np.diff(times).mean() if len(times) > 1 else 0.0 for times in run.spike_times]
+    # A spike waits for a grid time: half a step, at most a whole one.
+    np.testing.assert_allclose(found, rates, rtol=0.005 * rates.max() / 1000)
+
+
+def test_a_QIF_neuron_fires_above_its_rheobase_as_the_root_of_the_current():
+    neuron = lifjax.QIF(V_peak=1e6, V_reset=-1e6)
+    assert theory.rheobase(neuron) == 37.5
+    over = np.array([1.0, 4.0, 16.0])
+    np.testing.assert_allclose(
+        theory.firing_rate(neuron, 37.5 + over) / np.sqrt(over), 1000 / (10 * np.pi * np.sqrt(150)), rtol=1e-4
+    )
+
+
 def test_forms_broadcast_over_a_population():
     neuron = lifjax.LIF(tau_m=[10.0, 20.0])
     assert theory.firing_rate(neuron, np.full((3, 1), 300.0)).shape == (3, 2)
@@ -98,6 +122,12 @@ def test_the_subthreshold_response_to_a_sinusoid_is_that_of_a_low_pass_filter(x6
         (lambda: theory.free_membrane(NEURON, 190.0, 5.0, tau=-1.0), "tau = -1.0 ms"),
         (lambda: theory.sinusoidal_response(NEURON, 1.0, -1.0), "frequency = -1.0 Hz"),
         (lambda: theory.firing_rate(300.0, NEURON), "neuron is a float"),
+        (lambda: theory.firing_rate(lifjax.QIF(), 300.0, dt=0.1), "dt = 0.1 ms is for LIF neurons"),
+        (lambda: theory.firing_rate(lifjax.QIF(V_reset=-40.0), 300.0), "V_reset = -40.0 mV must be below V_th"),
+        (
+            lambda: theory.siegert_rate(lifjax.QIF(), 300.0, 1.0),
+            "neuron is a QIF; the closed forms are those of lifjax.LIF",
+        ),
     ],
 )
 def test_a_closed_form_of_what_makes_no_sense_is_refused(call, told):

@@ -27,12 +27,13 @@ from lifjax.backend import COMPILER_OPTIONS
 from lifjax.fit.lanes import Drives, steps_of
 from lifjax.fit.response import Response, respond
 from lifjax.fit.space import Space
-from lifjax.neurons.base import Grid, Neuron
+from lifjax.neurons.base import Grid, Neuron, onset
 from lifjax.surrogate import Spike
 
 _CLIP = 0.7  # longest step of a scaled parameter
 _DAMPING = (1e-3, 1e3)
 _NEVER = 1e30
+_LEAST_UNIT = 1.0  # mV: some models are reset to where a spike begins, or above
 _ANEW = 6  # iterations without a better one, after which a group begins anew near its best
 _KICK = 0.03  # how far from it, at first
 _LEAP, _OFTEN = 0.7, 3  # and how far at every third time, to leave a valley
@@ -119,10 +120,11 @@ def response_of(
 ) -> Response:
     """What lanes do whose fields are scalars or have one value a lane."""
     grid = Grid(dt=setup.dt, steps=setup.steps, integrator=setup.integrator)
-    take, state = steps_of(setup.model(**fields), drives, seed, index, setup.shape, grid, setup.spike)
-    none = jnp.zeros((), state[0].V.dtype)
-    V_th, V_reset = fields.get("V_th", none), fields.get("V_reset", none - 1)
-    told = {"t_ref": fields.get("t_ref", none), "V_th": V_th, "unit": V_th - V_reset}
+    neuron: Any = setup.model(**fields)
+    take, state = steps_of(neuron, drives, seed, index, setup.shape, grid, setup.spike)
+    V_th, V_reset = (jnp.asarray(x, float) for x in onset(neuron))
+    unit = jnp.maximum(V_th - V_reset, _LEAST_UNIT)
+    told = {"t_ref": jnp.asarray(getattr(neuron, "t_ref", 0.0), float), "V_th": V_th, "unit": unit}
     told = {name: jnp.broadcast_to(x, index.shape) for name, x in told.items()}
     return respond(take, state, setup.steps, setup.needs, setup.pairs, told, setup.dt, checkpoint)
 

@@ -1,11 +1,12 @@
 r"""What the targets can and cannot tell: singular values, standard errors, and what is left free, in words.
 
 The Jacobian J of the residuals is scaled so that parameters can be compared: 1 % of what is positive, 0.2 mV of a
-potential, which is 1 % of a reset by 20 mV. Its singular values say how far the targets move along each combination of
-parameters. A combination is free where it hardly moves them at all, or where it could go half its way without their
-telling: the fit found one of many neurons that do the same. Standard errors are those of least squares, the root of the
-diagonal of sigma^2 (J^T J)^-1 (Seber and Wild 2003, Nonlinear Regression, section 5.1), with sigma from what whole
-spikes and trials leave open; they are infinite where a free combination takes part.
+potential, which is 1 % of a reset by 20 mV, 1 % of half the range of anything else. Its singular values say how far the
+targets move along each combination of parameters. A combination is free where it hardly moves them at all, or where it
+could go half its way without their telling: the fit found one of many neurons that do the same. Standard errors are
+those of least squares, the root of the diagonal of sigma^2 (J^T J)^-1 (Seber and Wild 2003, Nonlinear Regression,
+section 5.1), with sigma from what whole spikes and trials leave open; they are infinite where a free combination takes
+part.
 """
 
 import dataclasses
@@ -63,7 +64,7 @@ def identify(problem: Problem, rows: np.ndarray, matrix: np.ndarray, sigma: np.n
         b[i] = np.minimum(b[i], x[j])
     p = np.clip((x - a) / (b - a), 1e-6, 1 - 1e-6)
     rate = (b - a) * p * (1 - p)  # of log x, or of x, with the scaled number
-    unit = np.where(positive, _PERCENT, _POTENTIAL)
+    unit = np.array([_scale(problem, name) for name in names])[:, None]
     inverse = (unit / rate).T  # scaled number a scale
     relative = matrix.astype(np.float64) * inverse[:, :, None] * inverse[:, None, :]
     relative = np.where(np.isfinite(relative), relative, 0)
@@ -79,8 +80,9 @@ def identify(problem: Problem, rows: np.ndarray, matrix: np.ndarray, sigma: np.n
     variance = np.where(np.isnan(variance), 0, variance).sum(axis=2).T / max(1, problem.cut.conditions)
     error = sigma * np.sqrt(variance) * unit * np.where(positive, np.abs(rows), 1.0)
     scales = tuple(
-        "1 %" if name in space.positive else f"{_POTENTIAL} {parameters(problem.neuron)[name].unit}" for name in names
-    )
+        "1 %" if name in space.positive else f"{_scale(problem, name):g} {parameters(problem.neuron)[name].unit}"
+        for name in names
+    )  # fmt: skip
     told = Identifiability(
         names, scales, singular.T, vectors.transpose(1, 2, 0), free.T, _words(problem, rows, singular, vectors, free)
     )
@@ -110,7 +112,7 @@ def _words(problem: Problem, rows: np.ndarray, singular: np.ndarray, vectors: np
             continue
         both = ", ".join(
             f"{name} by {10 * x:+.1f} %" if name in problem.space.positive
-            else f"{name} by {10 * _POTENTIAL * x:+.2f} {parameters(problem.neuron)[name].unit}"
+            else f"{name} by {10 * _scale(problem, name) * x:+.3g} {parameters(problem.neuron)[name].unit}"
             for name, x in part
         )  # fmt: skip
         said.append(f"{_list([name for name, _ in part])} can change together, {both}, and no target tells")
@@ -132,7 +134,7 @@ def _combinations(problem: Problem, rows: np.ndarray, vectors: np.ndarray, left:
         for name in parameters(problem.neuron)
     }
     values |= dict(zip(names, rows.astype(np.float64), strict=True))
-    unit = {name: _PERCENT * values[name] if name in problem.space.positive else _POTENTIAL for name in names}
+    unit = {name: _scale(problem, name) * (values[name] if name in problem.space.positive else 1.0) for name in names}
 
     def moved(what: Any, step: np.ndarray) -> np.ndarray:
         ahead = {name: values[name] + 1e-3 * unit[name] * step[:, i] for i, name in enumerate(names)}
@@ -148,6 +150,15 @@ def _combinations(problem: Problem, rows: np.ndarray, vectors: np.ndarray, left:
         if np.median(along / np.maximum(own, 1e-30)) < 0.1:
             fixed.append(meaning)
     return fixed
+
+
+def _scale(problem: Problem, name: str) -> float:
+    """What a parameter is measured in: a share of itself where it is positive, else in its own unit."""
+    if name in problem.space.positive:
+        return _PERCENT
+    rule = parameters(problem.neuron)[name]
+    low, high = rule.fit or (0.0, 1.0)
+    return _POTENTIAL if rule.unit == "mV" else _PERCENT * (high - low) / 2
 
 
 def _list(words: Any) -> str:

@@ -31,6 +31,7 @@ class Response:
     dt: grid step [ms].
     duration: [ms].
     t_ref: refractory time [ms], 0 in a model without.
+    V_th: from where V goes on to a spike [mV], and unit, how far that is above the reset.
     spike_count: spikes of each neuron, 0, 1, 2 ... as floats.
     peak: highest V [mV] of each neuron.
     sums: of intervals, and of their squares, and how many; of the time before the first spike.

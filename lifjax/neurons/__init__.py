@@ -3,6 +3,22 @@
 from lifjax.neurons.adex import AdEx
 from lifjax.neurons.base import Grid, Input, Neuron, Output, Parameter, parameter, parameters, pytree
 from lifjax.neurons.eif import EIF
+from lifjax.neurons.izhikevich import Izhikevich
 from lifjax.neurons.lif import LIF
+from lifjax.neurons.qif import QIF
 
-__all__ = ["EIF", "LIF", "AdEx", "Grid", "Input", "Neuron", "Output", "Parameter", "parameter", "parameters", "pytree"]
+__all__ = [
+    "EIF",
+    "LIF",
+    "QIF",
+    "AdEx",
+    "Grid",
+    "Input",
+    "Izhikevich",
+    "Neuron",
+    "Output",
+    "Parameter",
+    "parameter",
+    "parameters",
+    "pytree",
+]

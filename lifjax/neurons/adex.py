@@ -21,6 +21,18 @@ from lifjax.neurons.eif import Membrane, check_membrane, fired
 from lifjax.neurons.flow import onward
 from lifjax.surrogate import Spike, at_reset, choose
 
+# C_m [pF], g_L [nS], E_L [mV], a [nS], tau_w [ms], b [pA], V_reset [mV], current [pA]
+_PATTERNS = {
+    "tonic spiking": (200.0, 10.0, -70.0, 2.0, 30.0, 0.0, -58.0, 500.0),
+    "adaptation": (200.0, 12.0, -70.0, 2.0, 300.0, 60.0, -58.0, 500.0),
+    "initial burst": (130.0, 18.0, -58.0, 4.0, 150.0, 120.0, -50.0, 400.0),
+    "regular bursting": (200.0, 10.0, -58.0, 2.0, 120.0, 100.0, -46.0, 210.0),
+    "delayed accelerating": (200.0, 12.0, -70.0, -10.0, 300.0, 0.0, -58.0, 300.0),
+    "delayed regular bursting": (100.0, 10.0, -65.0, -10.0, 90.0, 30.0, -47.0, 110.0),
+    "transient spiking": (100.0, 10.0, -65.0, 10.0, 90.0, 40.0, -47.0, 220.0),
+    "irregular spiking": (100.0, 12.0, -60.0, -11.0, 130.0, 30.0, -48.0, 167.0),
+}
+
 
 @pytree
 class State:
@@ -95,6 +107,28 @@ class AdEx:
     def tau_m(self) -> Any:
         """Membrane time constant C_m / g_L [ms]."""
         return np.divide(self.C_m, self.g_L)
+
+    @staticmethod
+    def patterns() -> "dict[str, tuple[AdEx, float]]":
+        """The eight firing patterns of Naud et al. (2008, doi:10.1007/s00422-008-0264-7): neurons and currents [pA].
+
+        A current is on from time 0. Parameters are those of their Table 1 as it is commonly passed on, adapted to match
+        the figures, but for two: transient spiking has b = 40 pA under 220 pA in place of 100 and 180, with which it
+        spikes once only, and irregular spiking 167 pA in place of 160, with which intervals come near to repeating.
+
+        Example:
+            >>> import lifjax
+            >>> neuron, current = AdEx.patterns()["transient spiking"]
+            >>> lifjax.simulate(neuron, current, 500.0).spike_times.round()
+            array([17., 20., 25.])
+        """
+        return {
+            name: (
+                AdEx(C_m=C_m, g_L=g_L, E_L=E_L, V_init=E_L, V_th=-50.0, a=a, tau_w=tau_w, b=b, V_reset=V_reset),
+                current,
+            )
+            for name, (C_m, g_L, E_L, a, tau_w, b, V_reset, current) in _PATTERNS.items()
+        }
 
     def check(self, grid: Grid) -> None:
         """Raise ValueError where potentials are out of order or the grid too coarse."""

@@ -241,6 +241,20 @@ class Grid:
         return ratio if self.integrator == "euler" else -xp.expm1(-ratio)
 
 
+def onset(neuron: Any) -> tuple[Any, Any]:
+    """The potential from which V goes on to a spike by itself, and the one that a spike leaves V at [mV].
+
+    They are V_th and V_reset unless a model says otherwise by a property of this name.
+
+    Example:
+        >>> from lifjax.neurons import LIF
+        >>> onset(LIF())
+        (-55.0, -75.0)
+    """
+    told = getattr(neuron, "onset", None)
+    return (neuron.V_th, neuron.V_reset) if told is None else told
+
+
 def traced(*values: Any) -> bool:
     """Whether any value is being traced by a JAX transformation, so that nothing can be read off it."""
     unsure = [value for value in values if type(value) not in _NEVER_TRACED]

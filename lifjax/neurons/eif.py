@@ -21,7 +21,8 @@ from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter,
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.flow import onward
 from lifjax.neurons.power import LOG2_E, exp2
-from lifjax.surrogate import STEEPEST, Spike, Squeeze, at_reset, exponential, fall, peak, silence
+from lifjax.neurons.upstroke import STEEPEST, Squeeze, exponential, fall, peak
+from lifjax.surrogate import Spike, at_reset, silence
 
 
 @pytree

@@ -19,8 +19,8 @@ from lifjax.record import Run
 def membrane_potential(run: Run, neuron: int = 0, ax: Axes | None = None, t_start: T = None, t_stop: T = None) -> Axes:
     """The membrane potential of one neuron, its threshold as a dashed line, and its spikes where they were recorded.
 
-    A neuron that integrates and fires has no upstroke: a spike is drawn as a stroke from the threshold to V_peak, in a
-    model that has it, or to 20 mV above.
+    A neuron that integrates and fires has no upstroke: a spike is drawn as a stroke from where it begins to V_peak, in
+    a model that has it, or to 20 mV above the threshold; Izhikevich's threshold is the peak.
 
     Args:
         run: a run with V recorded.
@@ -42,8 +42,10 @@ def membrane_potential(run: Run, neuron: int = 0, ax: Axes | None = None, t_star
         ax.axhline(V_th, color=QUIET, linewidth=1.0, linestyle="--", zorder=1)
         ax.annotate("$V_{th}$", (1, V_th), (3, 0), ("axes fraction", "data"), "offset points", va="center", color=QUIET)
         spikes = np.zeros(0) if run.octets is None else drawing.spikes(run, np.array([neuron]))[0]
-        spikes, peak = spikes[(spikes >= span[0]) & (spikes <= span[1])], V_peak if np.isfinite(V_peak) else V_th + 20
-        ax.vlines(spikes, V_th, peak, color=VOLTAGE, linewidth=1.0)
+        spikes = spikes[(spikes >= span[0]) & (spikes <= span[1])]
+        begin = np.broadcast_to(getattr(run.neuron, "onset", (V_th,))[0], run.shape).flat[neuron]
+        peak = V_peak if np.isfinite(V_peak) else V_th if begin < V_th else V_th + 20
+        ax.vlines(spikes, begin, peak, color=VOLTAGE, linewidth=1.0)
     ax.set(xlim=span, xlabel="time (ms)", ylabel="membrane potential (mV)")
     return ax
 
