@@ -173,7 +173,11 @@ def gumbel(word: Array) -> Array:
         0.58 1.7
     """
     u = uniform(word)
-    return -jnp.log(-jnp.log1p(-jnp.minimum(u, u.dtype.type(1 - 2.0**-24))))
+    u = jnp.minimum(u, u.dtype.type(1 - 2.0**-24))
+    if u.dtype == jnp.float64:
+        return -jnp.log(-jnp.log1p(-u))
+    exponential = -_logarithm(1 - u, -u)
+    return -_logarithm(exponential, exponential - 1)
 
 
 def normal(word: Array) -> Array:
@@ -212,6 +216,15 @@ def _place(q: Array) -> Array:
     r = lax.bitcast_convert_type(raw - (exponent << jnp.int32(23)), jnp.float32) - 1
     whole = exponent.astype(jnp.float32) * np.float32(scale * np.log(2)) - 1
     return whole + r * _polynomial([scale * c for c in _LOG], r)
+
+
+def _logarithm(q: Array, less_one: Array) -> Array:
+    """log(q) in float32, for a normal q above 0, from q and q - 1; the second counts where q is near 1."""
+    raw = lax.bitcast_convert_type(q, jnp.int32)
+    exponent = (raw - jnp.int32(_ROOT_HALF)) >> jnp.int32(23)
+    r = lax.bitcast_convert_type(raw - (exponent << jnp.int32(23)), jnp.float32) - 1
+    r = jnp.where(exponent == 0, less_one, r)
+    return (exponent.astype(jnp.float32) * np.float32(np.log(2)) + r) + (r * r) * _polynomial(_LOG[:-1], r)
 
 
 def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
