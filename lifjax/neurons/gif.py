@@ -248,7 +248,10 @@ class AdaptiveLIF:
         """The state at time 0: V_init, no adaptation, not refractory."""
         return _start(self, 1, 1)
 
-    step = staticmethod(_step)
+    @staticmethod
+    def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:
+        """One step of one neuron; see the module."""
+        return _step(constants, state, given, spike)
 
 
 @pytree
@@ -318,4 +321,7 @@ class GIF:
         """The state at time 0: V_init, no adaptation, not refractory."""
         return _start(self, np.shape(self.q_stc)[0], np.shape(self.q_sfa)[0])
 
-    step = staticmethod(_step)
+    @staticmethod
+    def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:
+        """One step of one neuron; see the module."""
+        return _step(constants, state, given, spike)
