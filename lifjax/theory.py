@@ -1,4 +1,4 @@
-r"""Closed forms of the leaky and the quadratic integrate-and-fire neuron, which the simulator is checked against.
+r"""Closed forms of leaky and quadratic integrate-and-fire neurons, which the simulator is checked against.
 
 All work in float64 NumPy, whatever JAX is set to, and broadcast their arguments against the neuron's parameters.
 """
@@ -6,7 +6,7 @@ All work in float64 NumPy, whatever JAX is set to, and broadcast their arguments
 import jax
 import numpy as np
 
-from lifjax.neurons import LIF, QIF, Grid
+from lifjax.neurons import GIF, LIF, QIF, AdaptiveLIF, Grid, Neuron
 from lifjax.neurons.base import Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_order, check_value
 
@@ -184,21 +184,115 @@ def sinusoidal_response(
     return mean, size, _given("phase", phase, "rad") - np.arctan(omega)
 
 
+def adapted_rate(neuron: AdaptiveLIF, current: Values) -> np.ndarray:
+    r"""Firing rate under a constant current once adaptation has settled, in continuous time.
+
+    The interval T is then the same from spike to spike, and so is what adapts just after each: the current
+    :math:`q_{stc} / (1 - e^{-T/\tau_{stc}})` and the shift :math:`q_{sfa} / (1 - e^{-T/\tau_{sfa}})` of the threshold.
+    With both decaying from there, T is when V meets the threshold, which is solved for by bisection; where q_stc and
+    q_sfa are 0 the rate is that of `firing_rate`.
+
+    Args:
+        neuron: an AdaptiveLIF neuron or population.
+        current: [pA]; broadcasts against the neuron's parameters.
+
+    Returns:
+        Rate [Hz], float64, of the broadcast shape; 0 up to the rheobase.
+
+    Example:
+        >>> import lifjax
+        >>> adapted_rate(lifjax.AdaptiveLIF(), [200.0, 300.0, 400.0]).round(2)
+        array([ 0.  , 33.1 , 52.73])
+    """
+    p = _numbers(neuron, AdaptiveLIF)
+    goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]
+
+    def ahead(T: np.ndarray) -> np.ndarray:
+        """By how much V is above the threshold at T, if all the intervals before were T too."""
+        x = T - p["t_ref"]
+        left = p["q_stc"] * np.exp(-p["t_ref"] / p["tau_stc"]) / -np.expm1(-T / p["tau_stc"])
+        own, other = x / p["tau_m"], x / p["tau_stc"]
+        near = np.abs(own - other) < 1e-3
+        apart = np.where(near, 1.0, own - other)
+        share = own * np.where(near, np.exp(-(own + other) / 2), (np.exp(-other) - np.exp(-own)) / apart)
+        V = goal + (p["V_reset"] - goal) * np.exp(-own) - left / p["g_L"] * share
+        return np.asarray(V - p["V_th"] - p["q_sfa"] / np.expm1(T / p["tau_sfa"]))
+
+    shape = np.broadcast_shapes(goal.shape, p["V_th"].shape)
+    low = np.broadcast_to(p["t_ref"], shape)
+    longest = low + 40 * (p["tau_m"] + p["tau_stc"] + p["tau_sfa"])
+    high = longest
+    for _ in range(100):
+        middle = (low + high) / 2
+        above = ahead(middle) > 0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.where(ahead(longest) > 0, 1000 / high, 0.0)
+
+
+def escape_rate(neuron: GIF, current: Values, dt: float = 0.1) -> np.ndarray:
+    r"""Firing rate of a GIF neuron without adaptation under a constant current, on the grid of the exact integrator.
+
+    Its spikes are a renewal process (Gerstner et al. 2014, Neuronal Dynamics, section 9.2): with
+    :math:`p_i = 1 - e^{-\lambda(V_i) dt}`, where V_i is V so many steps after it was let go from V_reset, the mean
+    interval is
+
+    .. math:: r^{-1} = dt \Big(n_{ref} + \sum_{j \ge 0} \prod_{i=1}^{j} (1 - p_i)\Big).
+
+    Args:
+        neuron: a GIF neuron or population, without elements.
+        current: [pA]; broadcasts against the neuron's parameters.
+        dt: grid step [ms].
+
+    Returns:
+        Rate [Hz], float64, of the broadcast shape.
+
+    Raises:
+        ValueError: the neuron adapts.
+
+    Example:
+        >>> import lifjax
+        >>> escape_rate(lifjax.GIF(), [140.0, 180.0, 300.0]).round(2)
+        array([ 0.92, 30.1 , 70.83])
+    """
+    p = _numbers(neuron, GIF)
+    if len(neuron.q_stc) or len(neuron.q_sfa):  # type: ignore[arg-type] # they are lists
+        raise ValueError("neuron: q_stc and q_sfa make the intervals depend on each other; leave them out")
+    check_value("dt", dt, Parameter("ms", "grid step", above=0.0))
+    goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]
+    keep = np.exp(-dt * p["g_L"] / p["C_m"])
+
+    def expected(V: np.ndarray) -> np.ndarray:
+        """Spikes in a step at V, if it stayed there."""
+        with np.errstate(over="ignore"):
+            return np.asarray(p["lambda_0"] * dt / 1000 * np.exp((V - p["V_T_star"]) / p["Delta_V"]))
+
+    V, total = p["V_reset"], np.zeros(())
+    survived = np.ones(())
+    for _ in range(int(np.ceil(40 / -np.log(keep.max())))):
+        total = total + survived
+        V = goal + (V - goal) * keep
+        survived = survived * np.exp(-expected(V))
+    with np.errstate(divide="ignore"):  # it may never fire
+        rest = np.where(survived > 0, survived / -np.expm1(-expected(V)), 0.0)
+        return np.asarray(1000 / (dt * (Grid(dt=dt, steps=0).count(p["t_ref"]) + total + rest)))
+
+
 def _given(name: str, value: Values, unit: str, least: float | None = None) -> np.ndarray:
     return np.asarray(check_value(name, value, Parameter(unit, name, least=least)), np.float64)
 
 
-def _numbers(neuron: LIF | QIF, *models: type) -> dict[str, np.ndarray]:
+def _numbers(neuron: Neuron, *models: type[Neuron]) -> dict[str, np.ndarray]:
     """The parameters in float64, all of the population's shape, once they are known to make sense."""
     models = models or (LIF,)
     if not isinstance(neuron, models):
         told = " and ".join(f"lifjax.{model.__name__}" for model in models)
         raise TypeError(f"neuron is a {type(neuron).__name__}; the closed forms are those of {told}")
     check_fields(neuron)
-    check_order(neuron, "V_reset", "V_th")
+    if hasattr(neuron, "V_th"):
+        check_order(neuron, "V_reset", "V_th")
     if isinstance(neuron, QIF):
         check_order(neuron, "E_L", "V_th")
         check_order(neuron, "V_th", "V_peak")
-    names = parameters(neuron)
+    names = [name for name, rule in parameters(neuron).items() if name != "V_init" and not rule.leading]
     values = np.broadcast_arrays(*(np.asarray(getattr(neuron, name), np.float64) for name in names))
     return dict(zip(names, values, strict=True))
