@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
 from lifjax.fit import Fit, fit, fit_rates, targets
-from lifjax.neurons import EIF, LIF, AdEx
+from lifjax.neurons import EIF, GLIF, LIF, AdEx
 from lifjax.record import Recording, Run, State
 from lifjax.simulate import fi_curve, integrate, simulate
 from lifjax.stimulus import (
@@ -29,6 +29,7 @@ __version__ = importlib.metadata.version("lifjax")
 
 __all__ = [
     "EIF",
+    "GLIF",
     "LIF",
     "AdEx",
     "Fit",

@@ -94,13 +94,17 @@ class Drives:
 
 def fields_of(neuron: Neuron, cut: Cut, chosen: np.ndarray, free: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The fields that are not free: a scalar as it is, an array at the lanes of the groups that are chosen."""
-    out = {}
-    for name in parameters(neuron):
-        value = np.asarray(getattr(neuron, name), jnp.result_type(float))
-        if name not in free:
-            one = cut.of(value, chosen).reshape(-1) if value.ndim else value
-            out[name] = np.tile(one, cut.trials) if value.ndim else one
-    return out
+
+    def laid(value: np.ndarray, leading: int) -> np.ndarray:
+        if leading and value.ndim > leading:  # each of some elements
+            return np.stack([laid(one, leading - 1) for one in value])
+        return np.tile(cut.of(value, chosen).reshape(-1), cut.trials) if value.ndim > leading else value
+
+    return {
+        name: laid(np.asarray(getattr(neuron, name), jnp.result_type(float)), rule.leading)
+        for name, rule in parameters(neuron).items()
+        if name not in free
+    }
 
 
 def steps_of(

@@ -3,6 +3,20 @@
 from lifjax.neurons.adex import AdEx
 from lifjax.neurons.base import Grid, Input, Neuron, Output, Parameter, parameter, parameters, pytree
 from lifjax.neurons.eif import EIF
+from lifjax.neurons.glif import GLIF
 from lifjax.neurons.lif import LIF
 
-__all__ = ["EIF", "LIF", "AdEx", "Grid", "Input", "Neuron", "Output", "Parameter", "parameter", "parameters", "pytree"]
+__all__ = [
+    "EIF",
+    "GLIF",
+    "LIF",
+    "AdEx",
+    "Grid",
+    "Input",
+    "Neuron",
+    "Output",
+    "Parameter",
+    "parameter",
+    "parameters",
+    "pytree",
+]

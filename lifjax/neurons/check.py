@@ -43,7 +43,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
     if type(value) is float and -LARGEST <= value <= LARGEST and rule.allows(value):
         return np.asarray(value)  # by far the most are such, and this takes far less time
     array = concrete(name, value)
-    if array.size == 0:
+    if array.size == 0 and not (rule.optional and rule.leading and array.shape[0] == 0):
         raise ValueError(
             f"{name} is empty (shape {array.shape}); the {rule.meaning} needs at least one value [{rule.unit}]"
         )
@@ -67,13 +67,13 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
 def check_fields(owner: Any) -> None:
     """Check every parameter of a model, a stimulus or a state against its own metadata."""
     for name, rule in parameters(owner).items():
-        if rule.optional and getattr(owner, name) is None:
+        if rule.optional and not rule.leading and getattr(owner, name) is None:
             continue
         array = check_value(f"{type(owner).__name__}: {name}", getattr(owner, name), rule)
         if array.ndim < rule.leading:
             raise ValueError(
                 f"{type(owner).__name__}: {name} has shape {array.shape}; the {rule.meaning} needs "
-                f"{rule.leading} leading axis, time: give (time,) or (time, *population)"
+                f"{rule.leading} leading axis, {rule.axis}: give ({rule.axis},) or ({rule.axis}, *population)"
             )
 
 
@@ -97,6 +97,17 @@ def check_time_constant(owner: Any, name: str, dt: Any) -> None:
         raise ValueError(
             f"dt = {dt} ms must be below {slow}, or a step leaps over the neuron's own time scale; "
             f"try dt = {float(tau.min()) / 10:.3g} or less"
+        )
+
+
+def check_rate(owner: Any, name: str, dt: Any) -> None:
+    """Raise ValueError unless the grid step dt [ms] is below the time constant of a rate [1/ms] everywhere."""
+    rate = np.asarray(getattr(owner, name))
+    if not (rate * dt < 1).all():
+        fast = f"{type(owner).__name__}: {_first(name, rate, ~(rate * dt < 1), '1/ms')}"
+        raise ValueError(
+            f"dt = {dt} ms must be below 1 / {fast}, or a step leaps over the neuron's own time scale; "
+            f"try dt = {0.1 / float(rate.max()):.3g} or less"
         )
 
 
