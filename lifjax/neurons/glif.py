@@ -95,6 +95,7 @@ class Constants:
     th_floor: Any
     rate: Any  # dt / C_m
     g_L: Any
+    pull: Any  # g_L E_L
     exact: bool = dataclasses.field(metadata={"static": True})
 
 
@@ -289,6 +290,7 @@ class GLIF:
             th_floor=number(exactly(self.th_reset) - exactly(self.V_th)),
             rate=number(rate),
             g_L=number(self.g_L),
+            pull=number(exactly(self.g_L) * E_L),
             exact=grid.integrator == "exact",
         )
 
@@ -322,32 +324,30 @@ class GLIF:
         total = sum(asc[1:], asc[0]) if asc else jnp.zeros_like(V)
         shown = Shown(V=V, threshold=c.V_th + th_voltage + th_spike, I_asc=total, spikes=spiked)
 
-        # Products are chosen from before they are used again, or a compiler would contract some of them (see flow.py).
         stay = refractory > 0
         after = State(
-            V=_moved(c, V, asc, given, stay),
-            asc=tuple(I - jnp.where(stay, 0, I * e.loss) for I, e in zip(asc, c.asc, strict=True)),
-            th_spike=th_spike - jnp.where(stay, 0, th_spike * c.th_fade),
-            th_voltage=th_voltage + jnp.where(stay, 0, _lifted(c, V, th_voltage, asc, given)),
+            V=jnp.where(stay, V, _moved(c, V, asc, given)),
+            asc=tuple(jnp.where(stay, I, I - I * e.loss) for I, e in zip(asc, c.asc, strict=True)),
+            th_spike=jnp.where(stay, th_spike, th_spike - th_spike * c.th_fade),
+            th_voltage=jnp.where(stay, th_voltage, th_voltage + _lifted(c, V, th_voltage, asc, given)),
             refractory=refractory,
         )
         return after, shown
 
 
-def _moved(c: Constants, V: Array, asc: tuple[Array, ...], given: Input, stay: Array) -> Array:
+def _moved(c: Constants, V: Array, asc: tuple[Array, ...], given: Input) -> Array:
     """V after a step."""
     if given.conductance is not None and c.exact:  # a leak of its own in every step, and currents at their mean
-        current = given.current
+        current = given.current + c.pull
         for I, e in zip(asc, c.asc, strict=True):
-            current = current + jnp.where(stay, 0, I * e.mean)
+            current = I * e.mean + current
         total = given.conductance + c.g_L
-        goal = (current + jnp.where(stay, 0, c.g_L * c.E_L)) / total
-        return V + jnp.where(stay, 0, (goal - V) * -jnp.expm1(-total * c.rate))
+        return V - (V - current / total) * -jnp.expm1(-total * c.rate)
     change = given.current * c.push + c.base
     for I, e in zip(asc, c.asc, strict=True):
         change = I * e.push + change
     leak = c.leak if given.conductance is None else given.conductance * c.rate + c.leak
-    return V + jnp.where(stay, 0, change - V * leak)
+    return V + (change - V * leak)
 
 
 def _lifted(c: Constants, V: Array, th_voltage: Array, asc: tuple[Array, ...], given: Input) -> Array:
