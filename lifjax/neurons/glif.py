@@ -320,7 +320,7 @@ class GLIF:
         V = choose(back, V_after, V)
         th_spike = choose(back, th_spike, state.th_spike)
         th_voltage = choose(back, th_voltage, state.th_voltage)
-        asc = tuple(choose(back, I * e.kept + e.rise, I) for I, e in zip(state.asc, c.asc, strict=True))
+        asc = tuple(_renewed(I, I * e.kept + e.rise, back) for I, e in zip(state.asc, c.asc, strict=True))
         total = sum(asc[1:], asc[0]) if asc else jnp.zeros_like(V)
         shown = Shown(V=V, threshold=c.V_th + th_voltage + th_spike, I_asc=total, spikes=spiked)
 
@@ -333,6 +333,14 @@ class GLIF:
             refractory=refractory,
         )
         return after, shown
+
+
+def _renewed(I: Array, after: Array, back: Array) -> Array:
+    """An after-spike current after what is a spike or none.
+
+    No derivative passes through a rise, which would drive V on to the next spike and grow from one to the next.
+    """
+    return choose(jnp.where(after > I, lax.stop_gradient(back), back), after, I)
 
 
 def _moved(c: Constants, V: Array, asc: tuple[Array, ...], given: Input) -> Array:
