@@ -96,6 +96,21 @@ def test_equal_time_constants_have_their_closed_forms(x64):
     np.testing.assert_allclose(run.threshold - neuron.V_th, a * A * t**2 * fade / 200, rtol=0, atol=1e-12)
 
 
+def test_exact_numbers_that_are_traced_are_those_that_are_known():
+    def last(values):
+        g_L, decay, index, forget = values
+        neuron = dataclasses.replace(
+            GLIF.allen(5), g_L=g_L, asc_decay=jnp.array([decay, decay]), th_voltage_index=index, th_voltage_decay=forget
+        )
+        state, _ = lifjax.integrate(neuron, 400.0, 500, integrator="exact", record=())
+        return jnp.stack([state.neuron.V, state.neuron.th_voltage, *state.neuron.asc])
+
+    p = jnp.array([9.43, 0.09, 0.005, 0.09])
+    known = last([np.asarray(x) for x in p])
+    np.testing.assert_allclose(jax.jit(last)(p), known, rtol=1e-4)
+    assert np.isfinite(jax.jit(jax.jacfwd(last))(p)).all()
+
+
 def test_the_error_of_euler_halves_when_dt_halves(x64):
     neuron = dataclasses.replace(GLIF.allen(5), asc_init=(-50.0, 100.0))
     error = []
@@ -149,13 +164,14 @@ def test_elements_may_be_any_number_and_those_that_do_nothing_change_nothing(x64
         np.testing.assert_array_equal(run.spikes, runs[0].spikes)
         np.testing.assert_allclose(run.I_asc, runs[0].I_asc, rtol=0, atol=1e-9)
     assert len(runs[1].state.neuron.asc) == 3
+    none = GLIF(asc_amps=None, asc_decay=None)
+    assert lifjax.simulate(none, 400.0, 20.0).state.neuron.asc == ()
 
 
 REFUSED = {
     "elements of other numbers": ({"asc_amps": [1.0, 2.0], "asc_decay": [0.1] * 3}, "2 of asc_amps, 3 of asc_decay"),
     "currents that never decay unsaid": ({"asc_amps": [1.0]}, "1 of asc_amps, 0 of asc_decay"),
     "elements as a number": ({"asc_amps": 1.0}, r"leading axis, element: give \(element,\)"),
-    "no elements as None": ({"asc_amps": None}, "asc_amps = None"),
     "NaN in an element": ({"asc_amps": [1.0, np.nan]}, r"asc_amps\[1\] = nan pA is not finite"),
     "negative decay": ({"asc_amps": [1.0], "asc_decay": [-0.1]}, "must be at least 0 1/ms"),
     "reset above the threshold": ({"V_reset": [-60.0, -50.0]}, "leaves V at -50 mV and the threshold at -51.68 mV"),

@@ -95,13 +95,15 @@ class Drives:
 def fields_of(neuron: Neuron, cut: Cut, chosen: np.ndarray, free: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The fields that are not free: a scalar as it is, an array at the lanes of the groups that are chosen."""
 
-    def laid(value: np.ndarray, leading: int) -> np.ndarray:
-        if leading and value.ndim > leading:  # each of some elements
-            return np.stack([laid(one, leading - 1) for one in value])
-        return np.tile(cut.of(value, chosen).reshape(-1), cut.trials) if value.ndim > leading else value
+    def at_lanes(x: np.ndarray, leading: int) -> np.ndarray:
+        if x.ndim == leading:
+            return x
+        if leading:
+            return np.stack([at_lanes(one, leading - 1) for one in x])
+        return np.tile(cut.of(x, chosen).reshape(-1), cut.trials)
 
     return {
-        name: laid(np.asarray(getattr(neuron, name), jnp.result_type(float)), rule.leading)
+        name: at_lanes(np.asarray(getattr(neuron, name), jnp.result_type(float)), rule.leading)
         for name, rule in parameters(neuron).items()
         if name not in free
     }

@@ -25,10 +25,10 @@ class Parameter:
     """What is said about a number a person may set: its unit, its meaning and what values make sense.
 
     ``above`` and ``least`` are the exclusive and the inclusive lower bound. ``leading`` counts the axes that come
-    before those of the population, of which the first is an ``axis`` of that name, such as time in a recorded current.
-    An ``optional`` one may be None, or empty where it has such an axis. A fit looks for it in the range ``fit`` unless
-    told otherwise, and keeps it ``below`` another parameter; where there is no range it cannot be fitted, for the
-    reason ``unfit``.
+    before those of the population, such as time in a recorded current, and ``axes`` names them. An ``optional`` one may
+    be None, or empty along those axes. A fit looks for
+    it in the range ``fit`` unless told otherwise, and keeps it ``below`` another parameter; where there is no range it
+    cannot be fitted, for the reason ``unfit``.
     """
 
     unit: str
@@ -36,11 +36,11 @@ class Parameter:
     above: float | None = None
     least: float | None = None
     leading: int = 0
-    axis: str = "time"
     optional: bool = False
     fit: tuple[float, float] | None = None
     below: str | None = None
     unfit: str = ""
+    axes: str = "time"
 
     @property
     def rule(self) -> str:
@@ -68,16 +68,16 @@ def parameter(
     above: float | None = None,
     least: float | None = None,
     leading: int = 0,
-    axis: str = "time",
     optional: bool = False,
     fit: tuple[float, float] | None = None,
     below: str | None = None,
     unfit: str = "",
+    axes: str = "time",
 ) -> Any:
     """A dataclass field that carries a `Parameter`; anything that may be an array is declared with it.
 
     Args:
-        unit, meaning, above, least, leading, axis, optional, fit, below, unfit: what the `Parameter` says.
+        unit, meaning, above, least, leading, optional, fit, below, unfit, axes: what the `Parameter` says.
         default: the field's default; none if not given.
 
     Example:
@@ -87,7 +87,7 @@ def parameter(
         >>> Leak().g_L, parameters(Leak)["g_L"].rule
         (10.0, 'above 0 nS')
     """
-    told = Parameter(unit, meaning, above, least, leading, axis, optional, fit, below, unfit)
+    told = Parameter(unit, meaning, above, least, leading, optional, fit, below, unfit, axes)
     return dataclasses.field(default=default, metadata={"parameter": told})
 
 

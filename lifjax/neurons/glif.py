@@ -25,8 +25,6 @@ integrator by those of the exponential, as divided differences of it, which need
 """
 
 import dataclasses
-import math
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -35,6 +33,7 @@ from jax import Array, lax
 
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_rate, check_time_constant
+from lifjax.neurons.linear import differences
 from lifjax.surrogate import Spike, at_reset, choose, silence
 
 _ONE_EACH = "it has one value for each element, and a fit one for each neuron; differentiate lifjax.integrate instead"
@@ -46,7 +45,7 @@ class State:
     """The state of a GLIF neuron between two steps."""
 
     V: Any = parameter("mV", "membrane potential")
-    asc: Any = parameter("pA", "after-spike currents", leading=1, axis="element", optional=True)
+    asc: Any = parameter("pA", "after-spike currents", leading=1, axes="element", optional=True)
     th_spike: Any = parameter("mV", "what spikes left of a rise of the threshold")
     th_voltage: Any = parameter("mV", "what V did to the threshold")
     refractory: Any = parameter("steps", "refractory steps left", least=0)
@@ -133,19 +132,19 @@ class GLIF:
     )
     asc_amps: Values = parameter(
         "pA", "rise A of each after-spike current at a spike", default=(),
-        leading=1, axis="element", optional=True, unfit=_ONE_EACH,
+        leading=1, axes="element", optional=True, unfit=_ONE_EACH,
     )  # fmt: skip
     asc_decay: Values = parameter(
         "1/ms", "rate k at which each after-spike current decays", default=(),
-        least=0.0, leading=1, axis="element", optional=True, unfit=_ONE_EACH,
+        least=0.0, leading=1, axes="element", optional=True, unfit=_ONE_EACH,
     )  # fmt: skip
     asc_r: Values = parameter(
         "1", "share R of each after-spike current that a spike leaves", default=(1.0,),
-        leading=1, axis="element", optional=True, unfit=_ONE_EACH,
+        leading=1, axes="element", optional=True, unfit=_ONE_EACH,
     )  # fmt: skip
     asc_init: Values = parameter(
         "pA", "each after-spike current at time 0", default=(0.0,),
-        leading=1, axis="element", optional=True, unfit=_ONE_EACH,
+        leading=1, axes="element", optional=True, unfit=_ONE_EACH,
     )  # fmt: skip
     th_spike_add: Values = parameter("mV", "rise of the threshold at a spike", default=0.0, fit=(0.0, 20.0))
     th_spike_decay: Values = parameter(
@@ -231,7 +230,7 @@ class GLIF:
     def check(self, grid: Grid) -> None:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
         names = ("asc_amps", "asc_decay", "asc_r", "asc_init")
-        many = {name: len(getattr(self, name)) for name in names}
+        many = {name: len(_given(getattr(self, name))) for name in names}
         if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
@@ -248,12 +247,13 @@ class GLIF:
             )
         check_time_constant(self, "tau_m", grid.dt)
         for name in ("asc_decay", "th_spike_decay", "th_voltage_decay"):
-            check_rate(self, name, grid.dt)
+            if getattr(self, name) is not None:
+                check_rate(self, name, grid.dt)
         check_count(self, "t_ref", grid)
 
     def constants(self, grid: Grid) -> Constants:
         """The numbers of a step on this grid."""
-        differ, number = _differences(grid.integrator == "exact"), grid.number
+        differ, number = differences(grid.integrator == "exact"), grid.number
         dt, E_L, t_ref = grid.dt, exactly(self.E_L), exactly(self.t_ref)
         rate, a = dt / exactly(self.C_m), dt * exactly(self.th_voltage_index)
         x, b, s = (dt * exactly(y) for y in (1 / self.tau_m, self.th_voltage_decay, self.th_spike_decay))
@@ -368,6 +368,11 @@ def _lifted(c: Constants, V: Array, th_voltage: Array, asc: tuple[Array, ...], g
     return V * c.follow + change - th_voltage * c.th_loss
 
 
+def _given(values: Any) -> Any:
+    """What is said of elements, nothing where it is None."""
+    return () if values is None else values
+
+
 def _elements(*values: Any) -> list[tuple[Any, ...]]:
     """For each element what is said of it; what is said once holds for all of them.
 
@@ -375,6 +380,7 @@ def _elements(*values: Any) -> list[tuple[Any, ...]]:
         >>> _elements((1.0,), (0.1, 0.2))
         [(1.0, 0.1), (1.0, 0.2)]
     """
+    values = tuple(_given(x) for x in values)
     (many,) = np.broadcast_shapes(*((len(x),) for x in values))
     return [tuple(x[i if len(x) == many else 0] for x in values) for i in range(many)]
 
@@ -382,36 +388,3 @@ def _elements(*values: Any) -> list[tuple[Any, ...]]:
 def _fading(x: Any) -> Any:
     """exp(-x)."""
     return jnp.exp(-x) if traced(x) else np.exp(-x)
-
-
-def _differences(exact: bool) -> Callable[..., Any]:
-    """The divided differences of the exponential at two or three places near 0; not exact, those of its Euler step.
-
-    With places x = -dt / tau they say what linear equations make of each other in a step: dt exp[x, y] is what a
-    quantity of time constant x gets from one of y that begins with 1, dt^2 exp[x, y, z] what reaches one more from
-    there. As the sum of h_n(x, y, z) / (n + 2)!, with complete homogeneous polynomials h_n, equal places are no case
-    of their own and no digit is lost.
-
-    Example:
-        >>> differ = _differences(exact=True)
-        >>> print(f"{differ(0.0, -0.5):.6f}", f"{differ(-0.5, -0.5):.6f}")  # (1 - exp(-0.5)) / 0.5 and exp(-0.5)
-        0.786939 0.606531
-    """
-
-    def differ(*places: Any) -> Any:
-        order = len(places) - 1
-        if not exact:
-            return 1.0 if order == 1 else 0.0
-        total, below = 0.0, math.factorial(order)
-        h = [1.0] * len(places)  # h_n of the first place, of the first two, and so on
-        for n in range(1, _TERMS):
-            total = total + h[-1] / below
-            below *= n + order
-            for i, x in enumerate(places):
-                h[i] = x * h[i] + (h[i - 1] if i else 0.0)
-        return total
-
-    return differ
-
-
-_TERMS = 24  # for places down to -3, where a step is three times as long as a time constant
