@@ -4,6 +4,7 @@ from lifjax.neurons.adex import AdEx
 from lifjax.neurons.base import Grid, Input, Neuron, Output, Parameter, parameter, parameters, pytree
 from lifjax.neurons.eif import EIF
 from lifjax.neurons.gif import GIF, AdaptiveLIF
+from lifjax.neurons.glif import GLIF
 from lifjax.neurons.izhikevich import Izhikevich
 from lifjax.neurons.lif import LIF
 from lifjax.neurons.qif import QIF
@@ -11,6 +12,7 @@ from lifjax.neurons.qif import QIF
 __all__ = [
     "EIF",
     "GIF",
+    "GLIF",
     "LIF",
     "QIF",
     "AdEx",

@@ -101,6 +101,17 @@ def check_time_constant(owner: Any, name: str, dt: Any) -> None:
         )
 
 
+def check_rate(owner: Any, name: str, dt: Any) -> None:
+    """Raise ValueError unless the grid step dt [ms] is below the time constant of a rate [1/ms] everywhere."""
+    rate = np.asarray(getattr(owner, name))
+    if not (rate * dt < 1).all():
+        fast = f"{type(owner).__name__}: {_first(name, rate, ~(rate * dt < 1), '1/ms')}"
+        raise ValueError(
+            f"dt = {dt} ms must be below 1 / {fast}, or a step leaps over the neuron's own time scale; "
+            f"try dt = {0.1 / float(rate.max()):.3g} or less"
+        )
+
+
 def check_count(owner: Any, name: str, grid: Grid) -> None:
     """Raise ValueError where a time [ms] has more steps than a neuron can count."""
     time = np.asarray(getattr(owner, name))
