@@ -309,7 +309,7 @@ def _numbers(name: str, given: Any) -> np.ndarray:
         array = np.zeros(0, object)
     if array.dtype.kind not in "iuf" or not array.ndim:
         raise TypeError(
-            f"spike_train: {name} is a {type(given).__name__}, no row of numbers; give one row for all neurons, or a list "
-            "of a row for each"
+            f"spike_train: {name} is a {type(given).__name__}, no row of numbers; give one row for all neurons, or a "
+            "list of a row for each"
         )
     return array
