@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OCTET = 8  # steps in a byte
+OFFSET = "offset"  # what is recorded beside spikes that are between grid times
 _SLAB = 2**22  # bytes of a raster that a core unpacks at once
 
 
@@ -99,6 +100,9 @@ class Run(Traced):
     state: pass it as ``state=`` to go on.
     every, neurons: the stride and the subset of V and current.
     stopped: whether Ctrl-C ended it early.
+    spike_timing: whether spikes are on grid times or between them.
+    offsets: where they are between, by how much each is after its grid time [ms], in the order of time, for each block
+        of octets.
     octets: the spikes, in blocks of neurons side by side, each (octets, neurons) uint8 from the octet of the first step
         on; bit b of octet i is step 8 i + b.
     """
@@ -109,10 +113,12 @@ class Run(Traced):
     state: State
     traces: dict[str, np.ndarray]
     octets: tuple[np.ndarray, ...] | None
+    offsets: tuple[np.ndarray, ...] | None
     neurons: np.ndarray | None
     dt: float = _static()
     seed: int = _static()
     integrator: str = _static()
+    spike_timing: str = _static()
     first_step: int = _static()
     steps: int = _static()
     shape: tuple[int, ...] = _static()
@@ -164,11 +170,31 @@ class Run(Traced):
             >>> lifjax.simulate(lifjax.LIF(), [300.0, 400.0], 20.0).events()
             (array([11. ,  6.9, 15.8]), array([0, 1, 1]))
         """
+        if self.offsets is not None:
+            return self._events_between()
         return unpack(self._octets(), self.first_step // OCTET * OCTET, self.dt)
+
+    def _events_between(self) -> tuple[np.ndarray, np.ndarray]:
+        """`events` that are not on grid times."""
+        times, columns = [], []
+        for (block, left), late in zip(_side_by_side(self._octets()), self.offsets or (), strict=True):
+            step, column = np.nonzero(np.unpackbits(block, axis=0, bitorder="little"))
+            order = np.argsort(column, kind="stable")
+            times.append(((step + self.first_step // OCTET * OCTET) * self.dt + late)[order])
+            columns.append(column[order] + left)
+        return np.concatenate(times), np.concatenate(columns)
 
     def events_of(self, neurons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`events` of some neurons, given by flat index, with their places in ``neurons`` instead of the index."""
         octets = self._octets()
+        if self.offsets is not None:
+            times, column = self._events_between()
+            order = np.argsort(neurons, kind="stable")
+            place = np.searchsorted(neurons[order], column)
+            there = (place < len(neurons)) & (neurons[order][np.minimum(place, len(neurons) - 1)] == column)
+            own = order[place[there]]
+            turn = np.argsort(own, kind="stable")
+            return times[there][turn], own[turn]
         some = np.empty((len(octets[0]), len(neurons)), np.uint8)
         for block, left in _side_by_side(octets):
             here = np.flatnonzero((neurons >= left) & (neurons < left + block.shape[1]))

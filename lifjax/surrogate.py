@@ -335,6 +335,10 @@ def exponential(V_th: Array, Delta_T: Array) -> Squeeze:
     V is itself below V_th, and above it V_th + Delta_T (1 - exp(-(V - V_th) / Delta_T)), which nears its end at a
     steady pace while V shoots up.
 
+    Args:
+        V_th: where the upstroke begins [mV].
+        Delta_T: width of its onset [mV].
+
     Example:
         >>> V, slope = exponential(jnp.array(-50.0), jnp.array(2.0))(jnp.array([-60.0, -46.0]))
         >>> V.round(2), slope.round(2)
@@ -350,6 +354,10 @@ def exponential(V_th: Array, Delta_T: Array) -> Squeeze:
 
 def quadratic(V_th: Array, width: Array) -> Squeeze:
     """The same for a quadratic upstroke: V_th + width y / (1 + y) above V_th, with y = (V - V_th) / width.
+
+    Args:
+        V_th: where the upstroke begins [mV].
+        width: half of the way to its end lies within this much above it [mV].
 
     Example:
         >>> V, slope = quadratic(jnp.array(-50.0), jnp.array(10.0))(jnp.array([-60.0, -40.0]))
@@ -370,11 +378,16 @@ def peak(spike: Spike, V: Array, V_peak: Array, V_reset: Array, squeeze: Squeeze
     The derivative of V itself grows beyond all bounds in an upstroke, in which V leaps over any bump in a step; that of
     the straightened V is the time by which the spike comes earlier.
 
+    Args:
+        spike: the spike function.
+        V, V_peak, V_reset: [mV].
+        squeeze: how the upstroke is straightened, such as `exponential`.
+
     Example:
         >>> far = exponential(jnp.array(-50.0), jnp.array(2.0))
         >>> at = jax.grad(lambda V: peak(fast_sigmoid(), V, jnp.array(0.0), jnp.array(-60.0), far))
         >>> print(f"{at(jnp.array(-45.0)):.4f}")
-        0.0037
+        0.0038
     """
     (at, _), (end, _) = squeeze(V), squeeze(V_peak)
     hard = V >= V_peak
@@ -386,6 +399,11 @@ def peak(spike: Spike, V: Array, V_peak: Array, V_reset: Array, squeeze: Squeeze
 
 def fall(spiked: Array, V_reset: Array, V: Array, V_peak: Array, squeeze: Squeeze) -> Array:
     """V after a reset from an upstroke; what a surrogate's spike takes from V, it takes from the straightened V.
+
+    Args:
+        spiked: what `peak` answered.
+        V_reset, V, V_peak: [mV].
+        squeeze: how the upstroke is straightened.
 
     Example:
         >>> far = exponential(jnp.array(-50.0), jnp.array(2.0))

@@ -17,6 +17,7 @@ Values = ArrayLike | Sequence[Any]  # what a person may give for a number: also 
 LAST_STEP = 2**31 - 1
 LARGEST_COUNT = 2**24 - 1  # of a whole number in a neuron's state
 INTEGRATORS = ("euler", "exact", "rk4")
+SPIKE_TIMINGS = ("grid", "interpolated")
 
 
 @dataclasses.dataclass(frozen=True)

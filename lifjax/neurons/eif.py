@@ -100,7 +100,7 @@ class EIF:
     Example:
         >>> import lifjax
         >>> lifjax.simulate(lifjax.EIF(Delta_T=[0.5, 2.0]), 700.0, 500.0).spike_count
-        array([22, 29], dtype=int32)
+        array([29, 26], dtype=int32)
     """
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "rk4")

@@ -20,6 +20,7 @@ import numpy as np
 from jax import Array
 
 from lifjax.neurons.base import Grid, Input, Output, Values, parameter, pytree
+from lifjax.neurons.between import Between
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
 from lifjax.surrogate import Spike, at_reset, choose, silence
@@ -61,6 +62,7 @@ class LIF:
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "exact")
     shows: ClassVar[type[Output]] = Output
+    interpolated: ClassVar[type[Between]] = Between
 
     V_th: Values = parameter("mV", "spike threshold", default=-55.0, fit=(-70.0, -30.0))
     V_reset: Values = parameter("mV", "reset potential", default=-75.0, fit=(-100.0, -40.0), below="V_th")

@@ -15,7 +15,7 @@ from jax import Array
 
 from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, run_devices
 from lifjax.neurons.base import working_dtype
-from lifjax.record import OCTET, samples_in
+from lifjax.record import OCTET, OFFSET, samples_in
 from lifjax.simulate.loop import TILE, advance
 from lifjax.simulate.step import Plan, at_once, laid_out, taker
 from lifjax.surrogate import threshold
@@ -37,17 +37,19 @@ class Buffers:
         self.tail = shape if select is None else select.shape
         samples = samples_in(first, steps, every)
         self.dtype = working_dtype()
-        names = record - {"spikes"}
+        names = record - {"spikes", OFFSET}
         self.traces = {
             name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)
         }
         size = math.prod(shape)
         spikes = size / OCTET if "spikes" in record else 0
         row = len(self.traces) * math.prod(self.tail) * self.dtype.itemsize
-        self.layout = layout(size, row / every + spikes)
+        timed = size * self.dtype.itemsize if OFFSET in record else 0
+        self.layout = layout(size, row / every + spikes + timed)
         rows, blocks = octets_between(first, first + steps), len(self.layout.begins)
         # A block's in one piece, so that fresh pages are filled at once by whom they are given to.
         self.octets = [np.empty((rows, self.layout.block), np.uint8) for _ in range(blocks)] if spikes else None
+        self.offsets: list[list[np.ndarray]] | None = [[] for _ in range(blocks)] if timed else None
 
     def within(self, begin: int, size: int) -> np.ndarray:
         """Which of the selected neurons are among so many from neuron ``begin`` on."""
@@ -64,9 +66,19 @@ class Buffers:
         """The spikes of the first ``done`` steps, in blocks side by side."""
         if self.octets is None:
             return None
-        rows, begins, block = octets_between(self.first, self.first + done), self.layout.begins, self.layout.block
-        ends = [0, *(begin + block for begin in begins)]  # where the last block may begin within the one before
-        return tuple(x[:rows, end - begin :] for x, begin, end in zip(self.octets, begins, ends, strict=False))
+        rows = octets_between(self.first, self.first + done)
+        return tuple(x[:rows, self.shared(number) :] for number, x in enumerate(self.octets))
+
+    def shared(self, number: int) -> int:
+        """How many neurons of a block are also in the one before, within which the last one may begin."""
+        begins = self.layout.begins
+        return begins[number - 1] + self.layout.block - begins[number] if number else 0
+
+    def offsets_until(self) -> tuple[np.ndarray, ...] | None:
+        """By how much each spike is after its grid time, in the order of time, for each block of `octets_until`."""
+        if self.offsets is None:
+            return None
+        return tuple(np.concatenate([*parts, np.empty(0, self.dtype)]) for parts in self.offsets)
 
 
 class Block:
@@ -88,7 +100,7 @@ class Block:
                 # As many in every block, so that all share one compiled function.
                 self.select = np.resize(buffers.select[self.columns] - begin, most)
             else:
-                self.record = buffers.record & {"spikes"}
+                self.record = buffers.record & {"spikes", OFFSET}
 
     def advance(self, first: int, stop: int, steps: int, spare: dict[Any, Any]) -> None:
         """Run from step ``first`` to before ``stop``, in calls that end at multiples of ``steps``.
@@ -135,9 +147,14 @@ class Block:
         if buffers.octets is not None:
             top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
             buffers.octets[self.number][top : top + rows] = _seen(out["spikes"])[:rows]
+        if buffers.offsets is not None:
+            own = slice(buffers.shared(self.number), None)
+            fired = np.unpackbits(_seen(out["spikes"])[:, own], axis=0, bitorder="little").astype(bool)
+            offsets = _seen(out[OFFSET])[: stop - first, own]
+            buffers.offsets[self.number].append(offsets[fired[first % OCTET :][: stop - first]])
         top = samples_in(buffers.first, first - buffers.first, buffers.every)
         rows = samples_in(first, stop - first, buffers.every)
-        for name in self.record - {"spikes"}:
+        for name in self.record - {"spikes", OFFSET}:
             kept = _seen(out[name])[:rows]
             width = kept.shape[1] if self.select is None else self.columns.size
             buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
@@ -146,7 +163,9 @@ class Block:
         """Where a call of so many steps records to."""
         width = self.size if self.select is None else len(self.select)
         rows = -(-steps // self.buffers.every) + 1
-        fresh = {name: np.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes"}}
+        fresh = {name: np.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes", OFFSET}}
+        if OFFSET in self.record:
+            fresh[OFFSET] = np.zeros((steps + 1, self.size), self.buffers.dtype)
         if "spikes" in self.record:
             fresh["spikes"] = np.zeros((-(-steps // OCTET) + 1, self.size), np.uint8)
         return self._placed(fresh)
@@ -245,7 +264,7 @@ def _chunk(
     if engine == "kernel":
         from lifjax.simulate import kernel  # only here: Pallas takes time to import
 
-        if kernel.fits(plan, select):
+        if kernel.fits(plan, select, out):
             interpret = jax.default_backend() == "cpu"
             return kernel.advance(plan, ready, carry, count, out, first, stop, every=every, interpret=interpret)
     take = taker(plan, ready, spread, threshold)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lifjax.neurons.base import LAST_STEP, Grid, Neuron, Parameter, Values, parameters
+from lifjax.neurons.base import LAST_STEP, SPIKE_TIMINGS, Grid, Neuron, Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_value
 from lifjax.record import State, chosen
 from lifjax.simulate.core import membrane, population_shape
@@ -33,6 +33,7 @@ def check_run(
     integrator: str,
     state: State | None,
     population: tuple[int, ...],
+    spike_timing: str = "grid",
 ) -> tuple[int, tuple[int, ...]]:
     """Refuse what makes no sense, one clear error before any work; the number of steps and the population's shape."""
     check_model(neuron)
@@ -49,6 +50,7 @@ def check_run(
     if integrator not in neuron.integrators:
         told = " or ".join(map(repr, neuron.integrators))
         raise ValueError(f"integrator = {integrator!r} is not for {type(neuron).__name__}; choose {told}")
+    check_timing(neuron, integrator, spike_timing, state)
     for owner in _owners(neuron, stimulus):
         check_fields(owner)
     shape = check_shape(neuron, stimulus, state, population)
@@ -61,6 +63,27 @@ def check_run(
 def _owners(neuron: Neuron, stimulus: StimulusLike) -> tuple[Any, ...]:
     """What has parameters: the neuron, and the parts of each stimulus."""
     return (neuron, *(part for term in terms(stimulus) for part in term.parts))
+
+
+def check_timing(neuron: Neuron, integrator: str, spike_timing: str, state: State | None) -> None:
+    """Raise where spikes cannot be placed as is asked for."""
+    name = type(neuron).__name__
+    if spike_timing not in SPIKE_TIMINGS:
+        told = " or ".join(map(repr, SPIKE_TIMINGS))
+        raise ValueError(f"spike_timing = {spike_timing!r} is unknown; choose {told}")
+    between = getattr(neuron, "interpolated", None)
+    if spike_timing == "interpolated":
+        if between is None:
+            raise ValueError(f"spike_timing = 'interpolated' is not for {name}; choose 'grid' and a small dt")
+        if integrator != "exact":
+            raise ValueError(
+                f"spike_timing = 'interpolated' follows V within a step, which integrator = {integrator!r} does not; "
+                "give integrator='exact'"
+            )
+    if state is not None and between is not None:
+        reached = "interpolated" if hasattr(state.neuron, "waiting") else "grid"
+        if reached != spike_timing:
+            raise ValueError(f"spike_timing = {spike_timing!r}, but the state was reached with {reached!r}; use that")
 
 
 def check_scalar(name: str, value: float, rule: Parameter) -> None:

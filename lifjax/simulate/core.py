@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 
 from lifjax import noise
 from lifjax.neurons.base import Grid, Neuron, parameters, working_dtype
-from lifjax.record import Recording, State, chosen
+from lifjax.record import OFFSET, Recording, State, chosen
 from lifjax.simulate.step import Plan, laid_out, stepper
 from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, begun, terms
 from lifjax.surrogate import Spike, threshold
@@ -32,6 +32,7 @@ def integrate(
     spike: Spike = threshold,
     record: Iterable[str] = ("spikes",),
     integrator: str = "euler",
+    spike_timing: str = "grid",
     population: int | tuple[int, ...] = (),
 ) -> tuple[State, Recording]:
     """Run a population for a number of steps: a pure function, to jit, vmap and differentiate.
@@ -49,6 +50,8 @@ def integrate(
         spike: the spike function (`lifjax.surrogate`).
         record: any of "V", "spikes", "current" and what else the model shows, such as "w".
         integrator: one of ``neuron.integrators``.
+        spike_timing: "grid" or "interpolated", as in `simulate`; then ``traces["offset"]`` says by how much a spike is
+            after its grid time [ms].
         population: a shape that joins the broadcast, for a population of equal neurons.
 
     Returns:
@@ -65,8 +68,11 @@ def integrate(
     steps = operator.index(steps)
     if steps < 0:
         raise ValueError(f"steps = {steps} must be at least 0")
-    plan, carry, first = make_ready(neuron, terms(stimulus), steps, dt, seed, state, integrator, population)
-    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=chosen(record, neuron.shows))
+    plan, carry, first = make_ready(
+        neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing
+    )
+    kept = chosen(record, neuron.shows) | offsets(record, spike_timing)
+    carry, count, out = _integrate(plan, carry, first, steps=steps, spike=spike, record=kept)
 
     shaped = {name: x.reshape(len(x), *plan.shape) for name, x in out.items()}
     spikes = shaped.pop("spikes", None)
@@ -111,21 +117,23 @@ def make_ready(
     state: State | None,
     integrator: str,
     population: int | tuple[int, ...],
+    spike_timing: str = "grid",
 ) -> tuple[Plan, Any, Any]:
     """The plan, the flat state to start from, and the first step."""
     first = np.int32(0) if state is None else state.step
     if seed is None:
         seed = 0 if state is None or state.seed is None else state.seed
     grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator, tau_m=membrane(neuron, integrator))
+    between = None if spike_timing == "grid" else getattr(neuron, "interpolated", None)
     plan = Plan(
-        constants=neuron.constants(grid),
+        constants=neuron.constants(grid) if between is None else between.constants(neuron, grid),
         drives=tuple(drive.prepare(grid) for drive in drives),
         seed=noise.words(operator.index(seed)) if isinstance(seed, numbers.Integral) else seed,
-        model=type(neuron),
+        model=between or type(neuron),
         kinds=tuple(drive.kind for drive in drives),
         shape=population_shape(neuron, drives, state, population),
     )
-    start = neuron.start() if state is None else state.neuron
+    start = state.neuron if state is not None else neuron.start() if between is None else between.start(neuron)
     carried = _go_on(plan, () if state is None else state.stimulus)
 
     def flat(leaf: ArrayLike) -> Any:
@@ -140,6 +148,11 @@ def make_ready(
 def membrane(neuron: Neuron, integrator: str) -> Any:
     """The time constant [ms] with which an exact step of a neuron follows a current that decays, else None."""
     return getattr(neuron, "tau_m", None) if integrator == "exact" else None
+
+
+def offsets(record: Iterable[str], spike_timing: str) -> frozenset[str]:
+    """What spikes that are recorded between grid times need beside them."""
+    return frozenset({OFFSET} if spike_timing == "interpolated" and "spikes" in record else ())
 
 
 @jax.jit

@@ -4,6 +4,7 @@ The body of the kernel is `lifjax.simulate.loop.Loop` with the very step of the 
 into it and leave it. A program of the kernel runs ``_PROGRAM`` neurons from the first step to the last.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from jax import Array
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
+from lifjax.record import OFFSET
 from lifjax.simulate.loop import Loop, Out, Packing
 from lifjax.simulate.step import Plan, Ready, taker
 from lifjax.surrogate import threshold
@@ -19,9 +21,14 @@ from lifjax.surrogate import threshold
 _PROGRAM = 256  # neurons, two for each thread of four warps
 
 
-def fits(plan: Plan, select: Array | None) -> bool:
+def fits(plan: Plan, select: Array | None, record: Iterable[str]) -> bool:
     """Whether a plan can run in the kernel: in float32, with no array over time to look up, and no subset to pick."""
-    return select is None and jnp.result_type(float) == jnp.float32 and not any(kind.timed for kind in plan.kinds)
+    return (
+        OFFSET not in record
+        and select is None
+        and jnp.result_type(float) == jnp.float32
+        and not any(kind.timed for kind in plan.kinds)
+    )
 
 
 def advance(

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from lifjax.record import OCTET
+from lifjax.record import OCTET, OFFSET
 from lifjax.simulate.step import Take
 
 TILE = 8
@@ -219,8 +219,9 @@ class Loop:
             packing = self.packing
             for name in sorted(self.traces):
                 _, (shows,) = self.take(packing.unpack(packed)[0], k)
-                value = shows[name] if self.select is None else shows[name][self.select]
-                out = self.put(out, name, self._row(k), value)
+                all_ = self.select is None or name == OFFSET
+                row = k - self.first if name == OFFSET else self._row(k)
+                out = self.put(out, name, row, shows[name] if all_ else shows[name][self.select])
                 packing = packing.after(out, name)
             carry, tally = packing.unpack(packed)
             carry, (shows,) = self.take(carry, k)
@@ -297,6 +298,6 @@ def advance(
         The carry, the counts, and what is recorded; rows that no step wrote are meaningless.
     """
     packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32))
-    rows = [len(x) for name, x in out.items() if name != "spikes"]
+    rows = [len(x) for name, x in out.items() if name not in ("spikes", OFFSET)]
     loop = Loop(take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, at_once=at_once)
     return loop.run(carry, count, out)

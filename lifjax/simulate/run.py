@@ -8,7 +8,7 @@ import numpy as np
 from lifjax.backend import require_memory
 from lifjax.neurons.base import Neuron, Parameter, Values, working_dtype
 from lifjax.neurons.check import check_value
-from lifjax.record import OCTET, Run, State
+from lifjax.record import OCTET, OFFSET, Run, State
 from lifjax.simulate.blocks import Buffers, run_blocks
 from lifjax.simulate.check import (
     check_model,
@@ -19,7 +19,7 @@ from lifjax.simulate.check import (
     check_seed,
     check_shape,
 )
-from lifjax.simulate.core import make_ready, unflatten
+from lifjax.simulate.core import make_ready, offsets, unflatten
 from lifjax.stimulus.base import Stimulus, StimulusLike, terms
 
 
@@ -34,6 +34,7 @@ def simulate(
     every: int = 1,
     neurons: Values | None = None,
     integrator: str = "euler",
+    spike_timing: str = "grid",
     state: State | None = None,
     population: int | tuple[int, ...] = (),
     progress: bool = False,
@@ -57,6 +58,8 @@ def simulate(
             kept.
         integrator: one of ``neuron.integrators``: "euler", "exact" for linear models (exact for a current that is
             constant within a step or decays in it as synapses do), "rk4" for the others.
+        spike_timing: "grid" puts spikes on grid times; "interpolated" where V meets the threshold between them, for
+            models that allow it and the exact integrator: see `lifjax.neurons.between`.
         state: ``run.state`` of an earlier run, to go on from where it ended, in absolute time and with the same dt.
         population: a shape that joins the broadcast, for a population of equal neurons: 1000, or (10, 100).
         progress: show a progress bar.
@@ -78,9 +81,10 @@ def simulate(
     kept = check_record(record, every, neuron)
     seed = check_seed(seed, state)
     population = check_population(population)
-    steps, shape = check_run(neuron, stimulus, duration, dt, integrator, state, population)
+    steps, shape = check_run(neuron, stimulus, duration, dt, integrator, state, population, spike_timing)
     size = math.prod(shape)
     select = check_neurons(neurons, size)
+    kept |= offsets(kept, spike_timing)
     _check_memory(steps, size, kept, every, select)
     return run_steps(
         neuron,
@@ -92,6 +96,7 @@ def simulate(
         every=int(every),
         select=select,
         integrator=integrator,
+        spike_timing=spike_timing,
         state=state,
         population=population,
         progress=progress,
@@ -109,12 +114,15 @@ def run_steps(
     every: int = 1,
     select: np.ndarray | None = None,
     integrator: str = "euler",
+    spike_timing: str = "grid",
     state: State | None = None,
     population: int | tuple[int, ...] = (),
     progress: bool = False,
 ) -> Run:
     """`simulate` without its checks, for a number of steps."""
-    plan, carry, begin = make_ready(neuron, terms(stimulus), steps, dt, seed, state, integrator, population)
+    plan, carry, begin = make_ready(
+        neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing
+    )
     first = int(begin)
     buffers = Buffers(plan.shape, first, steps, record, every, select)
     carry, count, done = run_blocks(plan, carry, steps, buffers, progress)
@@ -125,10 +133,12 @@ def run_steps(
         state=unflatten(carry, plan, np.int32(first + done), dt),
         traces=buffers.traces_until(done),
         octets=buffers.octets_until(done),
+        offsets=buffers.offsets_until(),
         neurons=select,
         dt=dt,
         seed=seed,
         integrator=integrator,
+        spike_timing=spike_timing,
         first_step=first,
         steps=done,
         shape=plan.shape,
@@ -146,6 +156,7 @@ def fi_curve(
     background: StimulusLike = 0.0,
     seed: int = 0,
     integrator: str = "euler",
+    spike_timing: str = "grid",
     progress: bool = False,
 ) -> np.ndarray:
     """Firing rate against input current.
@@ -156,7 +167,7 @@ def fi_curve(
         duration: how long each is on [ms].
         dt: grid step [ms].
         background: a stimulus that is added to each current, such as white noise.
-        seed, integrator, progress: as in `simulate`.
+        seed, integrator, spike_timing, progress: as in `simulate`.
 
     Returns:
         Rates [Hz], float64, of the shape of currents + population.
@@ -171,7 +182,10 @@ def fi_curve(
     inner = check_shape(neuron, background, None, ())
     amplitudes = amplitudes.reshape(*amplitudes.shape, *(1 for _ in inner))
     drives = amplitudes + (background if isinstance(background, Stimulus) else terms(background)[0])
-    run = simulate(neuron, drives, duration, dt=dt, seed=seed, record=(), integrator=integrator, progress=progress)
+    run = simulate(
+        neuron, drives, duration, dt=dt, seed=seed, record=(), integrator=integrator, spike_timing=spike_timing,
+        progress=progress,
+    )  # fmt: skip
     if run.stopped:  # rates of a part would pass for those of the whole
         raise KeyboardInterrupt
     return run.firing_rate
@@ -180,7 +194,7 @@ def fi_curve(
 def _check_memory(steps: int, size: int, kept: frozenset[str], every: int, select: np.ndarray | None) -> None:
     """Refuse what does not fit, with its size and the ways out."""
     row = (size if select is None else select.size) * working_dtype().itemsize
-    sampled = {str(name): (steps // every + 1) * row for name in sorted(kept - {"spikes"})}
+    sampled = {str(name): (steps // every + 1) * row for name in sorted(kept - {"spikes", OFFSET})}
     needs = {"the state of the neurons": size * 64, **sampled}
     remedies = {"the state of the neurons": "run fewer neurons"}
     remedies |= dict.fromkeys(sampled, "record fewer neurons (neurons=...) or fewer times (every=...)")

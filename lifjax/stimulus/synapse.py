@@ -80,10 +80,12 @@ class Alpha:
     def prepare(grid: Grid, weight: Values, tau_syn: Any, tau_m: Any) -> Prepared:
         """The numbers that the steps need."""
         decaying, rising = within_a_step(grid, tau_syn, tau_m)
+        xp: Any = jnp if traced(tau_syn, grid.dt) else np
+        ratio = grid.dt / exactly(tau_syn)
         return {
             "weight": grid.number(exactly(weight) * math.e),
             "decay": grid.decay(tau_syn),
-            "ratio": grid.number(grid.dt / exactly(tau_syn)),
+            "growth": grid.number(ratio * xp.exp(-ratio)),
             "decaying": grid.number(decaying),
             "rising": grid.number(rising),
         }
@@ -97,7 +99,7 @@ class Alpha:
     def felt(c: Prepared, state: Any, arrived: Array) -> tuple[Any, Array]:
         """The variables at a grid time, once spikes have arrived, and what a neuron feels in the step that follows."""
         size, rise = state
-        size = (size + product(rise, c["ratio"])) * c["decay"]
+        size = blend(size, c["decay"], c["growth"], rise)
         rise = blend(rise, c["decay"], c["weight"], arrived)
         return (size, rise), blend(size, c["decaying"], c["rising"], rise)
 

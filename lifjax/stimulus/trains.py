@@ -228,7 +228,7 @@ class SpikeTrain(Train):
         weights = xp.ones(total) if self.weights is None else exactly(self.weights)
         shape = np.shape(self.spikes)
         return {
-            "step_of": xp.where(there, added(first * step, place, length, np.int32), LAST_STEP).astype(np.int32),
+            "step_of": xp.where(there, added(xp.where(first, step, 0), place, length, np.int32), LAST_STEP).astype(np.int32),
             "size_of": grid.number(added(weights, place, length, np.float64 if known else float)),
             "begin": begin.astype(np.int32).reshape(shape),
             "passed": passed.reshape(shape),
