@@ -245,18 +245,15 @@ def synapse(
         TypeError, ValueError: spikes are no train, the kernel is unknown, or it has no use for what is given.
 
     Example:
-        Neurons kept below threshold on average by balanced excitation and inhibition fire irregularly:
+        Excitation and inhibition that nearly cancel keep V below threshold, and let neurons fire irregularly:
 
         >>> import lifjax
-        >>> excitation = lifjax.synapse(lifjax.poisson_train(4000.0), 0.5, tau_syn=2.0, E_rev=0.0)
+        >>> excitation = lifjax.synapse(lifjax.poisson_train(3000.0), 1.5, tau_syn=2.0, E_rev=0.0)  # nS
         >>> inhibition = lifjax.synapse(lifjax.poisson_train(2000.0), 2.0, tau_syn=5.0, E_rev=-80.0)
-        >>> run = lifjax.simulate(lifjax.LIF(), excitation + inhibition, 1000.0, population=100)
-
-        The more of their input two neurons share, the more alike they fire (de la Rocha et al. 2007):
-
-        >>> shared = lifjax.poisson_train(2000.0, correlation=0.5)
-        >>> pair = lifjax.simulate(lifjax.LIF(), lifjax.synapse(shared, 25.0, tau_syn=5.0), 5000.0, population=2)
-        >>> r = lifjax.analysis.correlation_coefficient(pair.spike_times, 40.0, 0.0, 5000.0)[0, 1]
+        >>> run = lifjax.simulate(lifjax.LIF(), excitation + inhibition, 5000.0, population=20)
+        >>> cv = lifjax.analysis.cv(lifjax.analysis.isi(run.spike_times))
+        >>> print(f"{run.V.mean():.0f} mV, CV {cv.mean():.1f}")
+        -62 mV, CV 0.9
     """
     if not isinstance(spikes, Train):
         raise TypeError(

@@ -144,6 +144,15 @@ def poisson_train(rate: Values, *, correlation: Values | None = None, source: Va
         >>> run = lifjax.simulate(lifjax.LIF(V_th=0.0), drive, 1000.0, population=100)
         >>> print(f"{run.V[1000:].mean():.0f}")  # E_L + rate * weight * tau_m
         -70
+
+        The more of their input two neurons share, the more alike they fire (de la Rocha et al. 2007,
+        doi:10.1038/nature06028), here three pairs:
+
+        >>> train = lifjax.poisson_train(2500.0, correlation=[[0.1], [0.5], [0.9]], source=[[0], [1], [2]])
+        >>> run = lifjax.simulate(lifjax.LIF(), lifjax.synapse(train, 20.0, 5.0), 20_000.0, population=(3, 2))
+        >>> r = lifjax.analysis.correlation_coefficient(run.spike_times, 50.0, 0.0, 20_000.0)
+        >>> print(r[[0, 2, 4], [1, 3, 5]].round(1))
+        [0.  0.3 0.6]
     """
     if correlation is None:
         return PoissonTrain(rate=rate)
@@ -228,7 +237,9 @@ class SpikeTrain(Train):
         weights = xp.ones(total) if self.weights is None else exactly(self.weights)
         shape = np.shape(self.spikes)
         return {
-            "step_of": xp.where(there, added(xp.where(first, step, 0), place, length, np.int32), LAST_STEP).astype(np.int32),
+            "step_of": xp.where(there, added(xp.where(first, step, 0), place, length, np.int32), LAST_STEP).astype(
+                np.int32
+            ),
             "size_of": grid.number(added(weights, place, length, np.float64 if known else float)),
             "begin": begin.astype(np.int32).reshape(shape),
             "passed": passed.reshape(shape),
