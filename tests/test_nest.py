@@ -54,7 +54,7 @@ def test_iaf_psc_exp_with_arrivals(x64, taus):
 
 @pytest.mark.parametrize("taus", [(2.0, 5.0), (10.0, 10.0), (10.01, 9.99)])
 def test_iaf_psc_alpha_with_arrivals(x64, taus):
-    side_by_side("iaf_psc_alpha", "alpha", taus, (70.0, -25.0), 330.0)
+    side_by_side("iaf_psc_alpha", "alpha", taus, (110.0, -25.0), 330.0)
 
 
 @pytest.mark.parametrize(("tau_ex", "tau_in"), [(0.2, 2.0), (3.0, 8.0)])
