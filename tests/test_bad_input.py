@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import lifjax
 from lifjax.simulate import blocks
 
-LIF = lifjax.LIF
+LIF, synapse, poisson_train, spike_train = lifjax.LIF, lifjax.synapse, lifjax.poisson_train, lifjax.spike_train
 nan, inf = math.nan, math.inf
 
 
@@ -118,6 +118,33 @@ REFUSED = {
     "OU tau of zero": (lambda: go(stimulus=lifjax.ornstein_uhlenbeck(0.0, 1.0, 0.0)), ValueError, "tau = 0.0 ms"),
     "negative rate": (lambda: go(stimulus=lifjax.poisson(-1.0, 1.0, 5.0)), ValueError, "rate = -1.0 Hz"),
     "too high a rate": (lambda: go(stimulus=lifjax.poisson(1e6, 1.0, 5.0)), ValueError, "100 input spikes a step"),
+    "correlation above 1": (lambda: go(stimulus=lifjax.white_noise(0.0, 1.0, correlation=[0.5, 1.5])), ValueError, r"correlation\[1\] = 1.5 must be at most 1"),
+    "negative correlation": (lambda: go(stimulus=lifjax.ornstein_uhlenbeck(0.0, 1.0, 5.0, correlation=-0.1)), ValueError, "correlation = -0.1: .* at least 0"),
+    "half a source": (lambda: go(stimulus=lifjax.white_noise(0.0, 1.0, correlation=0.1, source=[0.0, 0.5])), ValueError, r"source\[1\] = 0.5 must be a whole number"),
+    "negative source": (lambda: go(stimulus=synapse(poisson_train(1.0, correlation=0.1, source=-1), 1.0, 5.0)), ValueError, "source = -1: .* at least 0"),
+    "negative rate of a train": (lambda: go(stimulus=synapse(poisson_train([5.0, -2.0]), 1.0, 5.0)), ValueError, r"PoissonTrain: rate\[1\] = -2.0 Hz: .* at least 0 Hz"),
+    "too high a rate of a shared train": (lambda: go(stimulus=synapse(poisson_train(1e6, correlation=0.1), 1.0, 5.0)), ValueError, "100 input spikes a step"),
+    "correlation of counts above 1": (lambda: go(stimulus=synapse(poisson_train(1.0, correlation=2.0), 1.0, 5.0)), ValueError, "correlation = 2.0 must be at most 1"),
+    "negative spike time": (lambda: go(stimulus=synapse(spike_train([-1.0, 2.0]), 1.0, 5.0)), ValueError, r"times\[0\] = -1.0 ms: the time of a spike must be at least 0 ms"),
+    "NaN spike time": (lambda: go(stimulus=synapse(spike_train([[1.0], [], [2.0, nan]]), 1.0, 5.0)), ValueError, r"times\[2\]\[1\] = nan ms is not finite"),
+    "infinite spike time": (lambda: go(stimulus=synapse(spike_train([1.0, inf]), 1.0, 5.0)), ValueError, r"times\[1\] = inf ms is not finite"),
+    "unsorted spike times": (lambda: go(stimulus=synapse(spike_train([[9.0], [3.0, 2.0]]), 1.0, 5.0)), ValueError, r"times\[1\]\[1\] = 2 ms comes after 3 ms; sort"),
+    "NaN spike weight": (lambda: go(stimulus=synapse(spike_train([1.0], [nan]), 1.0, 5.0)), ValueError, r"weights\[0\] = nan is not finite"),
+    "spike weights of another shape": (lambda: spike_train([[1.0], [2.0, 3.0]], [1.0, 2.0, 3.0]), ValueError, "one weight for each time"),
+    "a number as spike times": (lambda: spike_train(5.0), TypeError, "times is a float, no row of numbers"),
+    "text as spike times": (lambda: spike_train(["a"]), TypeError, "times is a list"),
+    "a matrix as a train": (lambda: spike_train([[[1.0]], [2.0]]), TypeError, r"times\[0\] has shape \(1, 1\)"),
+    "trains that do not broadcast": (lambda: go(LIF(tau_m=[9.0] * 3), synapse(spike_train([[1.0], [2.0]]), 1.0, 5.0)), ValueError, r"LIF.tau_m \(3,\), SpikeTrain.spikes \(2,\)"),
+    "rates that do not broadcast": (lambda: go(stimulus=synapse(poisson_train([1.0, 2.0]), [1.0] * 3, 5.0)), ValueError, r"Synapse.weight \(3,\), PoissonTrain.rate \(2,\)"),
+    "times without a train": (lambda: synapse([1.0, 2.0], 1.0, 5.0), TypeError, "spikes is a list, no train"),
+    "unknown kernel": (lambda: synapse(poisson_train(1.0), 1.0, 5.0, kernel="beta"), ValueError, "kernel = 'beta' is unknown; choose one of 'delta'"),
+    "kernel without a time constant": (lambda: synapse(poisson_train(1.0), 1.0), ValueError, "needs tau_syn"),
+    "delta kernel with a time constant": (lambda: synapse(poisson_train(1.0), 1.0, 5.0, kernel="delta"), ValueError, "has no tau_syn"),
+    "delta kernel with a reversal potential": (lambda: synapse(poisson_train(1.0), 1.0, E_rev=0.0, kernel="delta"), ValueError, "has no E_rev"),
+    "synaptic time constant of zero": (lambda: go(stimulus=synapse(poisson_train(1.0), 1.0, 0.0)), ValueError, "Synapse: tau_syn = 0.0 ms"),
+    "negative conductance": (lambda: go(stimulus=synapse(poisson_train(1.0), -2.0, 5.0, E_rev=0.0)), ValueError, "weight = -2 nS is below 0"),
+    "negative weight of a conductance": (lambda: go(stimulus=synapse(spike_train([1.0], [-2.0]), 1.0, 5.0, E_rev=0.0)), ValueError, "weights = -2 nS is below 0"),
+    "NaN reversal potential": (lambda: go(stimulus=synapse(poisson_train(1.0), 1.0, 5.0, E_rev=nan)), ValueError, "E_rev = nan mV"),
     "bad term in a sum": (lambda: go(stimulus=1.0 + lifjax.white_noise(0.0, 1.0) + nan), ValueError, "I = nan"),
     "NaN currents of an f-I curve": (lambda: lifjax.fi_curve(LIF(), [nan]), ValueError, r"currents\[0\] = nan pA"),
     "text currents of an f-I curve": (lambda: lifjax.fi_curve(LIF(), "1"), TypeError, "currents"),
@@ -180,6 +207,10 @@ def test_anything_at_all_is_refused_in_words_or_taken(data):
                 lambda x: lifjax.ramp(0.0, x, 0.0, x),
                 lambda x: lifjax.sinusoid(1.0, x),
                 lambda x: lifjax.poisson(x, 1.0, x),
+                lambda x: synapse(spike_train(x), 1.0, 5.0),
+                lambda x: synapse(spike_train(x, x), x, 5.0, E_rev=x),
+                lambda x: synapse(poisson_train(1.0, correlation=x, source=x), 1.0, x, kernel="alpha"),
+                lambda x: lifjax.white_noise(0.0, 1.0, correlation=x, source=x),
             ]
         )
     )

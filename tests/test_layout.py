@@ -22,6 +22,10 @@ STIMULI = {
     "white noise": lifjax.white_noise(200.0, 5.0),
     "sum": lifjax.ornstein_uhlenbeck(200.0, 80.0, 5.0) + lifjax.pulse(50.0, 10.0, 30.0),
     "Poisson": lifjax.poisson(2000.0, 20.0, 5.0),
+    "synapses": lifjax.synapse(
+        lifjax.poisson_train(3000.0, correlation=0.3, source=[0, 1, 1] * 100), 1.5, 2.0, E_rev=0.0
+    )
+    + lifjax.white_noise(150.0, 5.0, correlation=0.2),
 }
 RECORDS = [(), ("spikes",), ("V", "spikes", "current")]
 
@@ -32,7 +36,12 @@ backend._BLOCK, backend._SHARE, low = (int(x) for x in sys.argv[1:])
 backend._STEPS_A_CALL = (low, low)
 noisy = lifjax.white_noise(np.linspace(150, 260, 5000), 5.0) + lifjax.ornstein_uhlenbeck(20.0, 30.0, 5.0)
 digest = hashlib.sha256()
-for stimulus in (noisy, np.linspace(150, 500, 5000)):
+times = [np.arange(0.5 + i, 90, 7.3) for i in range(50) for _ in range(100)]
+trains = lifjax.poisson_train(2000.0, correlation=0.3, source=np.arange(5000) % 7)
+synapses = lifjax.synapse(trains, 0.7, 2.0, kernel="alpha", E_rev=0.0) + lifjax.synapse(
+    lifjax.spike_train(times), 90.0, 5.0
+)
+for stimulus in (noisy, np.linspace(150, 500, 5000), synapses):
     neuron = lifjax.LIF(tau_m=np.linspace(8, 12, 5000))
     run = lifjax.simulate(neuron, stimulus, 60.3, seed=7, neurons=[0, 77, 4999])
     run = lifjax.simulate(neuron, stimulus, 33.3, state=run.state, neurons=[0, 77, 4999])
@@ -115,7 +124,7 @@ def test_an_unknown_engine_is_refused(monkeypatch):
         lifjax.simulate(lifjax.LIF(), 300.0, 1.0)
 
 
-@pytest.mark.parametrize("stimulus", ["constant", "white noise", "sum"])
+@pytest.mark.parametrize("stimulus", ["constant", "white noise", "sum", "Poisson", "synapses"])
 def test_the_kernel_can_be_translated_for_a_cuda_gpu(stimulus):
     plan, carry, _ = make_ready(lifjax.LIF(), terms(STIMULI[stimulus]), 80, 0.1, 0, None, "euler", 300)
 

@@ -125,6 +125,7 @@ def test_the_contract_of_names_holds():
         "LIF", "simulate", "integrate", "constant", "pulse", "steps", "ramp", "sinusoid", "samples", "white_noise",
         "ornstein_uhlenbeck", "poisson", "fi_curve", "tutorial", "surrogate", "analysis", "theory", "plot", "noise",
         "Fit", "fit", "fit_rates", "targets",
+        "synapse", "poisson_train", "spike_train",
     ):  # fmt: skip
         assert hasattr(lifjax, name)
         assert name in lifjax.__all__

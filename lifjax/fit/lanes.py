@@ -19,8 +19,8 @@ from jax import Array
 
 from lifjax import noise
 from lifjax.neurons.base import Grid, Neuron, parameters, pytree
-from lifjax.simulate.step import NEURONS, Plan, Ready, Take, taker
-from lifjax.stimulus.base import Lanes, Prepared, Stimulus
+from lifjax.simulate.step import NEURONS, Plan, Ready, Take, prepared, taker
+from lifjax.stimulus.base import Lanes, Prepared, Stimulus, begun, keys
 from lifjax.surrogate import Spike
 
 
@@ -83,8 +83,8 @@ class Drives:
     @staticmethod
     def of(stimuli: tuple[Stimulus, ...], grid: Grid) -> "Drives":
         """Made ready on a grid."""
-        prepared = tuple(jax.tree.map(jnp.asarray, stimulus.prepare(grid)) for stimulus in stimuli)
-        return Drives(prepared=prepared, kinds=tuple(type(stimulus) for stimulus in stimuli))
+        ready = tuple(jax.tree.map(jnp.asarray, stimulus.prepare(grid)) for stimulus in stimuli)
+        return Drives(prepared=ready, kinds=tuple(stimulus.kind for stimulus in stimuli))
 
     @property
     def drawn(self) -> bool:
@@ -132,27 +132,21 @@ def steps_of(
         at = tuple(place[axis] if n > 1 else jnp.zeros((), jnp.int32) for axis, n in zip(axes, x.shape, strict=True))
         return x[at] if math.prod(x.shape) > 1 else x.reshape(())
 
-    def laid(name: str, x: Array, kind: type[Stimulus]) -> Array:
-        return x if name in kind.timed else spread(x)
-
     ready = Ready(
         constants=jax.tree.map(jnp.asarray, neuron.constants(grid)),
-        drives=tuple(
-            {name: laid(name, x, kind) for name, x in c.items()}
-            for kind, c in zip(drives.kinds, drives.prepared, strict=True)
-        ),
-        keys=tuple(noise.key(seed, stream) for stream in range(len(drives.kinds))),
+        drives=tuple(prepared(kind, c, spread) for kind, c in zip(drives.kinds, drives.prepared, strict=True)),
+        keys=tuple(keys(kind, seed, stream) for stream, kind in enumerate(drives.kinds)),
         own=noise.key(seed, purpose=NEURONS),
         index=index,
     )
     plan = Plan(constants=None, drives=(), seed=seed, model=type(neuron), kinds=drives.kinds, shape=(width,))
     lanes = Lanes(index, spread)
-    begun = tuple(
-        {kind.__name__: kind.begin(c, noise.key(seed, stream, purpose=1), lanes)}
+    carried = tuple(
+        {kind.__name__: begun(kind, c, seed, stream, lanes)}
         for stream, (kind, c) in enumerate(zip(drives.kinds, ready.drives, strict=True))
     )
     flat: Callable[[Any], Array] = partial(_flat, width=width)
-    return taker(plan, ready, spread, spike), jax.tree.map(flat, (neuron.start(), begun))
+    return taker(plan, ready, spread, spike), jax.tree.map(flat, (neuron.start(), carried))
 
 
 def _flat(leaf: Any, width: int) -> Array:

@@ -52,7 +52,7 @@ class Problem:
     @functools.cached_property
     def setup(self) -> Setup:
         """What decides what is compiled."""
-        kinds = tuple(type(term) for term in terms(self.stimulus))
+        kinds = tuple(term.kind for term in terms(self.stimulus))
         needs = frozenset().union(*(target.needs for target in self.targets))
         # Under a constant current V is highest at the end, so there is no need to look for its highest on the way.
         steady = all(kind is Constant for kind in kinds)

@@ -46,8 +46,8 @@ class Parameter:
     def rule(self) -> str:
         """The bounds in words, such as 'above 0 ms', or ''."""
         if self.above is not None:
-            return f"above {self.above:g} {self.unit}"
-        return "" if self.least is None else f"at least {self.least:g} {self.unit}"
+            return f"above {self.above:g} {self.unit}".rstrip()
+        return "" if self.least is None else f"at least {self.least:g} {self.unit}".rstrip()
 
     def allows(self, value: float) -> bool:
         """Whether a number is within the bounds."""

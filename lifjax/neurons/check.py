@@ -43,14 +43,13 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
     if type(value) is float and -LARGEST <= value <= LARGEST and rule.allows(value):
         return np.asarray(value)  # by far the most are such, and this takes far less time
     array = concrete(name, value)
+    unit = f" [{rule.unit}]" if rule.unit else ""
     if array.size == 0:
-        raise ValueError(
-            f"{name} is empty (shape {array.shape}); the {rule.meaning} needs at least one value [{rule.unit}]"
-        )
+        raise ValueError(f"{name} is empty (shape {array.shape}); the {rule.meaning} needs at least one value{unit}")
     if not np.isfinite(array).all():
         raise ValueError(
             f"{_first(name, array, ~np.isfinite(array), rule.unit)} is not finite; "
-            f"the {rule.meaning} must be a finite number [{rule.unit}]"
+            f"the {rule.meaning} must be a finite number{unit}"
         )
     if (large := np.abs(array) > LARGEST).any():
         raise ValueError(
@@ -123,8 +122,25 @@ def check_count(owner: Any, name: str, grid: Grid) -> None:
         )
 
 
+def check_share(owner: Any, name: str) -> None:
+    """Raise ValueError where a share, such as a correlation, is above 1."""
+    share = np.asarray(getattr(owner, name))
+    if not (share <= 1).all():
+        raise ValueError(f"{type(owner).__name__}: {_first(name, share, ~(share <= 1), '')} must be at most 1")
+
+
+def check_whole(owner: Any, name: str) -> None:
+    """Raise ValueError where what numbers things is not a whole number that 32 bits hold."""
+    number = np.asarray(getattr(owner, name))
+    wrong = (number != np.floor(number)) | (number >= 2**32)
+    if wrong.any():
+        raise ValueError(
+            f"{type(owner).__name__}: {_first(name, number, wrong, '')} must be a whole number, from 0 to {2**32 - 1}"
+        )
+
+
 def _first(name: str, array: np.ndarray, where: np.ndarray, unit: str) -> str:
     """The first offending element, as in 'tau_m[3] = -1.0 ms'."""
     at = tuple(int(i) for i in np.argwhere(where)[0])
     index = f"[{', '.join(map(str, at))}]" if at else ""
-    return f"{name}{index} = {array[at]} {unit}"
+    return f"{name}{index} = {array[at]} {unit}".rstrip()

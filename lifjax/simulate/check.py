@@ -4,6 +4,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +13,7 @@ from lifjax.neurons.base import LAST_STEP, SPIKE_TIMINGS, Grid, Neuron, Paramete
 from lifjax.neurons.check import check_fields, check_value
 from lifjax.record import State, chosen
 from lifjax.simulate.core import membrane, population_shape
-from lifjax.stimulus.base import Stimulus, StimulusLike, terms
+from lifjax.stimulus.base import StimulusLike, terms
 
 MOST_NEURONS = 2**32  # the noise numbers neurons in 32 bits
 
@@ -50,13 +51,18 @@ def check_run(
         told = " or ".join(map(repr, neuron.integrators))
         raise ValueError(f"integrator = {integrator!r} is not for {type(neuron).__name__}; choose {told}")
     check_timing(neuron, integrator, spike_timing, state)
-    owners: tuple[Neuron | Stimulus, ...] = (neuron, *terms(stimulus))
-    for owner in owners:
+    for owner in _owners(neuron, stimulus):
         check_fields(owner)
     shape = check_shape(neuron, stimulus, state, population)
-    for owner in owners:
-        owner.check(grid)
+    neuron.check(grid)
+    for term in terms(stimulus):
+        term.check(grid)
     return steps, shape
+
+
+def _owners(neuron: Neuron, stimulus: StimulusLike) -> tuple[Any, ...]:
+    """What has parameters: the neuron, and the parts of each stimulus."""
+    return (neuron, *(part for term in terms(stimulus) for part in term.parts))
 
 
 def check_timing(neuron: Neuron, integrator: str, spike_timing: str, state: State | None) -> None:
@@ -131,7 +137,7 @@ def check_shape(
     except ValueError:
         shapes = {
             f"{type(owner).__name__}.{name}": np.shape(getattr(owner, name))[rule.leading :]
-            for owner in (neuron, *terms(stimulus))
+            for owner in _owners(neuron, stimulus)
             for name, rule in parameters(owner).items()
         }
         shapes |= {"population": population}

@@ -17,7 +17,7 @@ from lifjax import noise
 from lifjax.neurons.base import Grid, Neuron, parameters, traced, working_dtype
 from lifjax.record import OFFSET, Recording, State, chosen
 from lifjax.simulate.step import Plan, laid_out, stepper
-from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, terms
+from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, begun, terms
 from lifjax.surrogate import Spike, threshold
 
 
@@ -95,7 +95,7 @@ def population_shape(
         (5, 3)
     """
     shapes = [(population,) if isinstance(population, int) else tuple(population)]
-    for owner in (neuron, *_drives(stimulus)):
+    for owner in (neuron, *(part for drive in _drives(stimulus) for part in drive.parts)):
         shapes += [_shape(getattr(owner, name))[rule.leading :] for name, rule in parameters(owner).items()]
     if state is not None:
         shapes += [np.shape(leaf) for leaf in jax.tree.leaves((state.neuron, state.stimulus))]
@@ -135,7 +135,7 @@ def make_ready(
         drives=tuple(drive.prepare(grid) for drive in drives),
         seed=noise.words(operator.index(seed)) if isinstance(seed, numbers.Integral) else seed,
         model=between or type(neuron),
-        kinds=tuple(type(drive) for drive in drives),
+        kinds=tuple(drive.kind for drive in drives),
         shape=population_shape(neuron, drives, state, population),
     )
     start = state.neuron if state is not None else neuron.start() if between is None else between.start(neuron)
@@ -165,19 +165,19 @@ def _begin(plan: Plan) -> tuple[Any, ...]:
     """What each stimulus carries at first, in the population's shape, under its kind's name."""
     ready, spread = laid_out(plan)
     lanes = Lanes(ready.index, spread)
-    begun = tuple(
-        {kind.__name__: kind.begin(c, noise.key(plan.seed, stream, purpose=1), lanes)}
+    carried = tuple(
+        {kind.__name__: begun(kind, c, plan.seed, stream, lanes)}
         for stream, (kind, c) in enumerate(zip(plan.kinds, ready.drives, strict=True))
     )
-    return jax.tree.map(lambda leaf: leaf.reshape(plan.shape), begun)
+    return jax.tree.map(lambda leaf: leaf.reshape(plan.shape), carried)
 
 
 def _go_on(plan: Plan, carried: tuple[Any, ...]) -> tuple[Any, ...]:
     """What each stimulus carries: that of one of the same kind in the same place, where there is one, else a start."""
-    begun = _begin(plan) if any(kind.begin is not Stimulus.begin for kind in plan.kinds) else _nothing(plan)
+    fresh = _begin(plan) if any(kind.memory for kind in plan.kinds) else _nothing(plan)
     return tuple(
         old if _structure(old) == _structure(new) else new
-        for old, new in zip((*carried, *begun[len(carried) :]), begun, strict=False)
+        for old, new in zip((*carried, *fresh[len(carried) :]), fresh, strict=False)
     )
 
 

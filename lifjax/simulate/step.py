@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from lifjax import noise
 from lifjax.neurons.base import Input, Neuron, pytree
 from lifjax.neurons.leak import Divisor
-from lifjax.stimulus.base import Lanes, Prepared, Stimulus, summed
+from lifjax.stimulus.base import Lanes, Prepared, Stimulus, keys, summed, together, wells
 from lifjax.surrogate import Spike
 
 
@@ -36,7 +36,7 @@ class Ready:
 
     constants: Any
     drives: tuple[Prepared, ...]
-    keys: tuple[noise.Key, ...]
+    keys: tuple[tuple[noise.Key, ...], ...]
     own: noise.Key
     index: Array
 
@@ -71,15 +71,20 @@ def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tu
         constants=lax.optimization_barrier(
             jax.tree.map(constant, plan.constants, is_leaf=lambda x: isinstance(x, Divisor))
         ),
-        drives=tuple(
-            {name: jnp.asarray(x) if name in kind.timed else spread(jnp.asarray(x)) for name, x in c.items()}
-            for kind, c in zip(plan.kinds, plan.drives, strict=True)
-        ),
-        keys=tuple(noise.key(plan.seed, stream) for stream in range(len(plan.kinds))),
+        drives=tuple(prepared(kind, c, spread) for kind, c in zip(plan.kinds, plan.drives, strict=True)),
+        keys=tuple(keys(kind, plan.seed, stream) for stream, kind in enumerate(plan.kinds)),
         own=noise.key(plan.seed, purpose=NEURONS),
         index=jnp.asarray(begin, jnp.uint32) + jnp.arange(width, dtype=jnp.uint32),
     )
     return ready, spread
+
+
+def prepared(kind: type[Stimulus], c: Prepared, spread: Spread) -> Prepared:
+    """The numbers of a stimulus laid out for neurons, all but those that are no numbers of a population."""
+    return {
+        name: jax.tree.map(lambda x: spread(jnp.asarray(x)), x) if name not in kind.timed else jnp.asarray(x)
+        for name, x in c.items()
+    }
 
 
 def few_steps(plan: Plan) -> int:
@@ -103,7 +108,7 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
     lanes = Lanes(ready.index, spread)
     one = partial(plan.model.step, spike=spike)
 
-    def step(carry: Any, k: Array, words: list[Array | None]) -> tuple[Any, dict[str, Array]]:
+    def step(carry: Any, k: Array, words: list[Any]) -> tuple[Any, dict[str, Array]]:
         neurons, carried = carry
         driven = [
             kind.drive(c, s[kind.__name__], k, word, lanes)
@@ -117,18 +122,16 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
         shows = {field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)}
         return (after, drawn), {**shows, "current": _flowing(given, shown.V)}
 
-    drawing = [(getattr(plan.model, "drawn", False), ready.own)]
-    drawing += [(kind.drawn, key) for kind, key in zip(plan.kinds, ready.keys, strict=True)]
+    drawing = [[(ready.own, ready.index)] if getattr(plan.model, "drawn", False) else []]
+    drawing += [wells(keys, ready.index, c) for keys, c in zip(ready.keys, ready.drives, strict=True)]
 
-    def words(k: Array, steps: int) -> list[list[Array | None]]:
+    def words(k: Array, steps: int) -> list[list[Any]]:
         """Random bits of each of two steps, or of one, for the neurons and for each stimulus."""
         drawn = [
-            None if not draws
-            else (noise.bits(key, ready.index, k),) if steps == 1
-            else noise.pair(key, ready.index, k)
-            for draws, key in drawing
-        ]  # fmt: skip
-        return [[None if both is None else both[b] for both in drawn] for b in range(steps)]
+            [(noise.bits(key, index, k),) if steps == 1 else noise.pair(key, index, k) for key, index in well]
+            for well in drawing
+        ]
+        return [[together([both[b] for both in well]) for well in drawn] for b in range(steps)]
 
     def take(carry: Any, k: Array, steps: int = 1) -> tuple[Any, list[dict[str, Array]]]:
         shown = []

@@ -6,7 +6,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from lifjax import noise
 from lifjax.neurons.base import Grid, Input, Values, parameter, pytree
@@ -26,7 +28,19 @@ class Stimulus:
     """The base of every stimulus: addition, and the defaults of one without memory or noise."""
 
     timed: tuple[str, ...] = ()  # the prepared arrays whose first axis is not the population's
+    memory = False  # whether anything is carried from step to step
     drawn = False  # whether a step needs random bits
+    shared = False  # whether it also needs those of a source that neurons share, whose number is prepared as "source"
+
+    @property
+    def kind(self) -> type["Stimulus"]:
+        """The class whose steps are compiled."""
+        return type(self)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The dataclasses that hold its parameters."""
+        return (self,)
 
     def __add__(self, other: "StimulusLike") -> "Sum":
         return Sum(terms=(*terms(self), *terms(other)))
@@ -44,16 +58,17 @@ class Stimulus:
         """The numbers that the steps need."""
         raise NotImplementedError
 
-    @staticmethod
-    def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Any:
-        """What is carried from step to step."""
+    @classmethod
+    def begin(cls, c: Prepared, word: Any, lanes: Lanes) -> Any:
+        """What is carried from step to step; ``word`` holds random bits as in a step, but others."""
         return ()
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         """The next state and the current [pA] at step k, of shape () or (neurons,).
 
-        ``word`` holds 32 random bits for each neuron where the stimulus is ``drawn``.
+        ``word`` holds 32 random bits for each neuron where the stimulus is ``drawn``, and is a pair of such where it is
+        ``shared``: each neuron's own, and those of its source.
         """
         raise NotImplementedError
 
@@ -65,6 +80,47 @@ class Stimulus:
 
 
 StimulusLike = Stimulus | Values
+
+STEPS, BEGIN = (0, 4), (1, 5)  # the purposes of what stimuli draw: for each neuron, for each shared source
+
+
+def keys(
+    kind: type[Stimulus], seed: ArrayLike, stream: int, purposes: tuple[int, int] = STEPS
+) -> tuple[noise.Key, ...]:
+    """A key for the bits of each neuron and one for those of shared sources, as far as a stimulus needs them."""
+    return tuple(noise.key(seed, stream, purpose) for purpose in purposes[: kind.drawn + kind.shared])
+
+
+def begun(kind: type[Stimulus], c: Prepared, seed: ArrayLike, stream: int, lanes: Lanes) -> Any:
+    """What a stimulus carries at first."""
+    drawn = [noise.bits(key, index, 0) for key, index in wells(keys(kind, seed, stream, BEGIN), lanes.index, c)]
+    return kind.begin(c, together(drawn), lanes)
+
+
+def wells(keys: Sequence[noise.Key], index: Array, c: Prepared) -> list[tuple[noise.Key, Array]]:
+    """Each key with the numbers of what draws from it: neurons, and the sources that they share."""
+    return [*zip(keys, (index, c["source"]) if len(keys) > 1 else (index,), strict=False)]
+
+
+def together(words: Sequence[Array]) -> Any:
+    """Random bits as a stimulus is given them: None, those of each neuron, or a pair with those of shared sources."""
+    return (None, *words)[len(words)] if len(words) < 2 else tuple(words)
+
+
+def blend(x: Array, a: Array, b: Array, y: Array) -> Array:
+    """``x * a + b * y``, with the same bits whatever it is compiled with."""
+    return product(x, a) + product(y, b)
+
+
+def product(x: Array, a: Array) -> Array:
+    """``x * a``, with the same bits whatever it is compiled with.
+
+    The choice, which no compiler knows to be always the first, keeps the product from being contracted with a sum.
+    """
+    return jnp.where(jnp.abs(x) < _HUGE, x * a, 0)
+
+
+_HUGE = 1e30
 
 
 @pytree
@@ -95,8 +151,8 @@ class Constant(Stimulus):
     def prepare(self, grid: Grid) -> Prepared:
         return {"I": grid.number(self.I)}
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         return state, c["I"]
 
 

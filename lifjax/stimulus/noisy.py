@@ -1,6 +1,11 @@
-"""Currents that are drawn: white noise, coloured noise and filtered Poisson spikes."""
+r"""Gaussian currents: white noise and coloured noise, each neuron's own or correlated between neurons.
 
-import itertools
+Correlated neurons mix a deviate of their own with one of a source that they share,
+:math:`\sqrt{1 - c}\,\xi_i + \sqrt{c}\,\xi_{shared}`, so that each has the same noise as without and any two of a source
+have the correlation c (de la Rocha et al. 2007, doi:10.1038/nature06028). What a source gives is keyed by its number,
+not by neurons, so it is the same in every block and on every device.
+"""
+
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,15 +13,59 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Values, parameter, pytree, traced
-from lifjax.stimulus.base import Lanes, Prepared, Stimulus
+from lifjax.neurons.base import Grid, Values, exactly, parameter, pytree, traced
+from lifjax.neurons.check import check_share, check_whole
+from lifjax.stimulus.base import Lanes, Prepared, Stimulus, blend
+
+
+class Gaussian(Stimulus):
+    """The base of what draws a normal deviate for each neuron and step."""
+
+    drawn = True
+
+    @staticmethod
+    def deviate(c: Prepared, word: Any) -> Array:
+        """Standard normal deviates."""
+        return noise.normal(word)
 
 
 @pytree
-class WhiteNoise(Stimulus):
-    """See `white_noise`."""
+class Correlated(Gaussian):
+    """Gaussian noise that neurons have partly in common."""
 
-    drawn = True
+    shared = True
+
+    correlation: Values = parameter("", "correlation of the noise of two neurons", least=0.0)
+    source: Values = parameter("", "number of the source that a neuron shares", default=0, least=0)
+
+    def check(self, grid: Grid) -> None:
+        super().check(grid)
+        check_share(self, "correlation")
+        check_whole(self, "source")
+
+    def prepare(self, grid: Grid) -> Prepared:
+        xp: Any = jnp if traced(self.correlation) else np
+        c = exactly(self.correlation)
+        return super().prepare(grid) | {
+            "own": grid.number(xp.sqrt(1 - c)),
+            "common": grid.number(xp.sqrt(c)),
+            "source": numbered(self.source),
+        }
+
+    @staticmethod
+    def deviate(c: Prepared, word: Any) -> Array:
+        own, common = word
+        return blend(noise.normal(own), c["own"], c["common"], noise.normal(common))
+
+
+def numbered(source: Values) -> Any:
+    """Numbers of shared sources as the counter of the noise takes them."""
+    return jnp.asarray(source, jnp.uint32) if traced(source) else np.asarray(source).astype(np.uint32)
+
+
+@pytree
+class WhiteNoise(Gaussian):
+    """See `white_noise`."""
 
     mean: Values = parameter("pA", "mean current")
     sigma: Values = parameter("pA sqrt(s)", "noise amplitude", least=0.0)
@@ -26,35 +75,52 @@ class WhiteNoise(Stimulus):
         spread = xp.asarray(self.sigma) / xp.sqrt(grid.dt / 1000)
         return {"mean": grid.number(self.mean), "spread": grid.number(spread)}
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
-        return state, c["mean"] + c["spread"] * noise.normal(word)
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+        return state, c["mean"] + c["spread"] * cls.deviate(c, word)
 
 
-def white_noise(mean: Values, sigma: Values) -> WhiteNoise:
+@pytree
+class CorrelatedWhiteNoise(Correlated, WhiteNoise):
+    """See `white_noise`."""
+
+
+def white_noise(
+    mean: Values, sigma: Values, *, correlation: Values | None = None, source: Values = 0
+) -> WhiteNoise | CorrelatedWhiteNoise:
     r"""Gaussian white noise: :math:`I_k = mean + \sigma\,\xi_k / \sqrt{dt / 1000}` with standard normal xi.
 
     The division makes the effect on the membrane independent of dt: ``sigma**2`` is the noise's spectral density with
-    time in seconds. Every neuron and every step has a deviate of its own.
+    time in seconds. Every neuron and every step has a deviate of its own, unless there is a correlation.
 
     Args:
         mean: mean current [pA].
         sigma: noise amplitude [pA sqrt(s)], as in the Neuromatch tutorial's ``my_GWN``.
+        correlation: of the noise of any two neurons with one source, from 0 to 1 (sqrt(c_i c_j) where they differ);
+            None is none.
+        source: which source a neuron shares with others, a whole number; neurons of different sources are independent.
 
     Example:
         >>> import lifjax
         >>> run = lifjax.simulate(lifjax.LIF(), lifjax.white_noise(250.0, 5.0), 1000.0, seed=1, record=("current",))
         >>> print(f"{run.current.mean():.0f} {run.current.std():.0f}")  # pA; 5 / sqrt(0.0001) = 500
         253 497
+        >>> import numpy as np
+        >>> noise = lifjax.white_noise(250.0, 5.0, correlation=0.3, source=[0, 0, 1, 1])  # two pairs
+        >>> run = lifjax.simulate(lifjax.LIF(), noise, 1000.0, record=("current",))
+        >>> np.corrcoef(run.current.T)[0].round(1) + 0
+        array([1. , 0.3, 0. , 0. ])
     """
-    return WhiteNoise(mean=mean, sigma=sigma)
+    if correlation is None:
+        return WhiteNoise(mean=mean, sigma=sigma)
+    return CorrelatedWhiteNoise(mean=mean, sigma=sigma, correlation=correlation, source=source)
 
 
 @pytree
-class OrnsteinUhlenbeck(Stimulus):
+class OrnsteinUhlenbeck(Gaussian):
     """See `ornstein_uhlenbeck`."""
 
-    drawn = True
+    memory = True
 
     mean: Values = parameter("pA", "mean current")
     sigma: Values = parameter("pA", "stationary standard deviation", least=0.0)
@@ -70,16 +136,23 @@ class OrnsteinUhlenbeck(Stimulus):
             "fresh": grid.number(fresh),
         }
 
-    @staticmethod
-    def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
-        return c["sigma"] * noise.normal(noise.bits(key, lanes.index, 0))
+    @classmethod
+    def begin(cls, c: Prepared, word: Any, lanes: Lanes) -> Array:
+        return c["sigma"] * cls.deviate(c, word)
 
-    @staticmethod
-    def current(c: Prepared, state: Array, k: Array, word: Any, lanes: Lanes) -> tuple[Array, Array]:
-        return _decayed(state, c["decay"], c["fresh"], noise.normal(word)), c["mean"] + state
+    @classmethod
+    def current(cls, c: Prepared, state: Array, k: Array, word: Any, lanes: Lanes) -> tuple[Array, Array]:
+        return blend(state, c["decay"], c["fresh"], cls.deviate(c, word)), c["mean"] + state
 
 
-def ornstein_uhlenbeck(mean: Values, sigma: Values, tau: Values) -> OrnsteinUhlenbeck:
+@pytree
+class CorrelatedOrnsteinUhlenbeck(Correlated, OrnsteinUhlenbeck):
+    """See `ornstein_uhlenbeck`."""
+
+
+def ornstein_uhlenbeck(
+    mean: Values, sigma: Values, tau: Values, *, correlation: Values | None = None, source: Values = 0
+) -> OrnsteinUhlenbeck | CorrelatedOrnsteinUhlenbeck:
     """Coloured noise: an Ornstein-Uhlenbeck current, stationary from the start, by its exact update.
 
     Its autocovariance is sigma**2 exp(-lag / tau) on the grid whatever dt is (Gillespie 1996,
@@ -89,6 +162,7 @@ def ornstein_uhlenbeck(mean: Values, sigma: Values, tau: Values) -> OrnsteinUhle
         mean: mean current [pA].
         sigma: stationary standard deviation [pA].
         tau: correlation time [ms].
+        correlation, source: of the noise of two neurons, as in `white_noise`.
 
     Example:
         >>> import lifjax
@@ -97,86 +171,6 @@ def ornstein_uhlenbeck(mean: Values, sigma: Values, tau: Values) -> OrnsteinUhle
         >>> print(f"{run.current.mean():.0f} {run.current.std():.0f}")
         202 49
     """
-    return OrnsteinUhlenbeck(mean=mean, sigma=sigma, tau=tau)
-
-
-def _decayed(state: Array, decay: Array, size: Array, fresh: Array) -> Array:
-    """``state * decay + size * fresh``, with the same bits whatever it is compiled with.
-
-    The choices, which no compiler knows to be always the first, keep either product from being contracted with the sum.
-    """
-    kept = jnp.where(jnp.abs(state) < _HUGE, state * decay, 0)
-    return kept + jnp.where(jnp.abs(fresh) < _HUGE, size * fresh, 0)
-
-
-_HUGE = 1e30
-_MOST_PER_STEP = 20.0
-
-
-@pytree
-class Poisson(Stimulus):
-    """See `poisson`."""
-
-    drawn = True
-    timed = ("more_than",)
-
-    rate: Values = parameter("Hz", "rate of the input spikes", least=0.0)
-    weight: Values = parameter("pA", "jump of the current at an input spike")
-    tau_syn: Values = parameter("ms", "synaptic time constant", above=0.0)
-
-    def check(self, grid: Grid) -> None:
-        most = float(np.max(self.rate)) * float(grid.dt) / 1000
-        if most > _MOST_PER_STEP:
-            raise ValueError(
-                f"Poisson: rate = {np.max(self.rate):g} Hz is {most:g} input spikes a step of {grid.dt} ms, more than "
-                f"{_MOST_PER_STEP:g}; lower dt, or use ornstein_uhlenbeck, which so many come close to"
-            )
-
-    def prepare(self, grid: Grid) -> Prepared:
-        known = not traced(self.rate, grid.dt)
-        xp: Any = np if known else jnp
-        expected = xp.asarray(self.rate, np.float64 if known else float) * (grid.dt / 1000)
-        # A traced rate could be any that is allowed. Beyond these counts less than 1e-10 of the probability is left.
-        most = float(np.max(expected)) if known else _MOST_PER_STEP
-        kept = next(n for n in (4, 8, 16, 32, 64) if n >= 4 + 1.5 * most + 5 * most**0.5 or n == 64)
-        chance, chances = xp.exp(-expected), []
-        for n in range(1, 2 * kept):
-            chance = chance * expected / n
-            chances.append(chance)
-        tails = list(itertools.accumulate(reversed(chances)))[::-1][:kept]  # P(count > n), summed from the small end
-        return {
-            "weight": grid.number(self.weight),
-            "decay": grid.decay(self.tau_syn),
-            "more_than": grid.number(xp.stack(xp.broadcast_arrays(*tails))),
-        }
-
-    @staticmethod
-    def begin(c: Prepared, key: noise.Key, lanes: Lanes) -> Array:
-        return jnp.zeros(lanes.index.shape, c["weight"].dtype)
-
-    @staticmethod
-    def current(c: Prepared, state: Array, k: Array, word: Any, lanes: Lanes) -> tuple[Array, Array]:
-        u = noise.uniform(word)
-        spikes = sum(((u <= lanes.spread(tail)).astype(u.dtype) for tail in c["more_than"]), jnp.zeros_like(u))
-        state = _decayed(state, c["decay"], c["weight"], spikes)
-        return state, state
-
-
-def poisson(rate: Values, weight: Values, tau_syn: Values) -> Poisson:
-    """Poisson input spikes through an exponential synapse: the current jumps by weight and decays with tau_syn.
-
-    The current is 0 at first, and its mean nears rate * weight * tau_syn / 1000. Spikes arrive at grid times, as many
-    in a step as there are. Every neuron has input spikes of its own.
-
-    Args:
-        rate: rate of all input spikes of a neuron [Hz], at most 20 a step.
-        weight: jump of the current at each [pA], negative for inhibition.
-        tau_syn: time constant of the decay [ms].
-
-    Example:
-        >>> import lifjax
-        >>> run = lifjax.simulate(lifjax.LIF(), lifjax.poisson(2000.0, 20.0, 5.0), 10_000.0, record=("current",))
-        >>> print(f"{run.current.mean():.0f}")  # pA
-        202
-    """
-    return Poisson(rate=rate, weight=weight, tau_syn=tau_syn)
+    if correlation is None:
+        return OrnsteinUhlenbeck(mean=mean, sigma=sigma, tau=tau)
+    return CorrelatedOrnsteinUhlenbeck(mean=mean, sigma=sigma, tau=tau, correlation=correlation, source=source)

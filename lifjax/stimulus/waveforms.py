@@ -31,8 +31,8 @@ class Pulse(Stimulus):
             "end": grid.count(self.stop),
         }
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         return state, jnp.where((k >= c["first"]) & (k < c["end"]), c["I"], 0)
 
 
@@ -77,8 +77,8 @@ class Steps(Stimulus):
         join = jnp.concatenate if traced(I) else np.concatenate
         return {"I": join([zero, I]), "first": grid.count(self.times)}
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         begun = jnp.sum(k >= c["first"], dtype=jnp.int32)
         return state, lanes.spread(c["I"][begun])
 
@@ -135,8 +135,8 @@ class Ramp(Stimulus):
             "width": grid.number(end - begin),
         }
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         share = ((k - c["first"]).astype(c["width"].dtype) - c["rest"]) / c["width"]
         return state, c["I0"] + (c["I1"] - c["I0"]) * jnp.clip(share, 0, 1)
 
@@ -182,8 +182,8 @@ class Sinusoid(Stimulus):
             "wrapped": grid.number(xp.mod(cycles * _WRAP, 1)),  # a wrap, whole cycles left out
         }
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         # In two parts, since float32 loses the phase of k * cycles after some 10,000 cycles.
         dtype = c["cycles"].dtype
         late = jnp.mod((k // _WRAP).astype(dtype) * c["wrapped"], 1)
@@ -249,8 +249,8 @@ class Samples(Stimulus):
             "down": np.int32(pace.denominator),
         }
 
-    @staticmethod
-    def current(c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
         # The position k * up / down as whole samples and a rest, without a product that overflows 32 bits.
         values, up, down = c["values"], c["up"], c["down"]
         part = (k % down) * up
