@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
 from lifjax.fit import Fit, fit, fit_rates, targets
-from lifjax.neurons import EIF, LIF, AdEx
+from lifjax.neurons import EIF, GIF, LIF, AdaptiveLIF, AdEx
 from lifjax.record import Recording, Run, State
 from lifjax.simulate import fi_curve, integrate, simulate
 from lifjax.stimulus import (
@@ -29,8 +29,10 @@ __version__ = importlib.metadata.version("lifjax")
 
 __all__ = [
     "EIF",
+    "GIF",
     "LIF",
     "AdEx",
+    "AdaptiveLIF",
     "Fit",
     "Recording",
     "Run",

@@ -157,6 +157,25 @@ def uniform(word: Array) -> Array:
     return (word.astype(dtype) + dtype.type(0.5)) * dtype.type(2.0**-32)
 
 
+def gumbel(word: Array) -> Array:
+    """A standard Gumbel deviate, the negative logarithm of an exponential one, from 32 random bits.
+
+    It is at least x with probability 1 - exp(-exp(-x)). That is resolved to 2**-32 where it is small; the largest
+    deviate is 22.9, and the smallest -2.8.
+
+    Args:
+        word: what `bits` returned.
+
+    Example:
+        >>> from lifjax import noise
+        >>> g = noise.gumbel(noise.bits(noise.key(0), jnp.arange(100_000, dtype=jnp.uint32), 0))
+        >>> print(f"{g.mean():.2f} {g.var():.1f}")  # Euler's constant 0.577 and pi^2 / 6
+        0.58 1.6
+    """
+    u = uniform(word)
+    return -jnp.log(-jnp.log1p(-jnp.minimum(u, u.dtype.type(1 - 2.0**-24))))
+
+
 def normal(word: Array) -> Array:
     """A standard normal deviate from 32 random bits.
 

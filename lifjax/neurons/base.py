@@ -24,7 +24,8 @@ class Parameter:
     """What is said about a number a person may set: its unit, its meaning and what values make sense.
 
     ``above`` and ``least`` are the exclusive and the inclusive lower bound. ``leading`` counts the axes that come
-    before those of the population, such as time in a recorded current. An ``optional`` one may be None. A fit looks for
+    before those of the population, such as time in a recorded current, and ``axes`` names them. An ``optional`` one may
+    be None, or empty along those axes. A fit looks for
     it in the range ``fit`` unless told otherwise, and keeps it ``below`` another parameter; where there is no range it
     cannot be fitted, for the reason ``unfit``.
     """
@@ -38,6 +39,7 @@ class Parameter:
     fit: tuple[float, float] | None = None
     below: str | None = None
     unfit: str = ""
+    axes: str = "time"
 
     @property
     def rule(self) -> str:
@@ -69,11 +71,12 @@ def parameter(
     fit: tuple[float, float] | None = None,
     below: str | None = None,
     unfit: str = "",
+    axes: str = "time",
 ) -> Any:
     """A dataclass field that carries a `Parameter`; anything that may be an array is declared with it.
 
     Args:
-        unit, meaning, above, least, leading, optional, fit, below, unfit: what the `Parameter` says.
+        unit, meaning, above, least, leading, optional, fit, below, unfit, axes: what the `Parameter` says.
         default: the field's default; none if not given.
 
     Example:
@@ -83,7 +86,7 @@ def parameter(
         >>> Leak().g_L, parameters(Leak)["g_L"].rule
         (10.0, 'above 0 nS')
     """
-    told = Parameter(unit, meaning, above, least, leading, optional, fit, below, unfit)
+    told = Parameter(unit, meaning, above, least, leading, optional, fit, below, unfit, axes)
     return dataclasses.field(default=default, metadata={"parameter": told})
 
 

@@ -67,13 +67,14 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
 def check_fields(owner: Any) -> None:
     """Check every parameter of a model, a stimulus or a state against its own metadata."""
     for name, rule in parameters(owner).items():
-        if rule.optional and getattr(owner, name) is None:
+        value = getattr(owner, name)
+        if rule.optional and (value is None or (rule.leading and np.ndim(value) and len(value) == 0)):
             continue
-        array = check_value(f"{type(owner).__name__}: {name}", getattr(owner, name), rule)
+        array = check_value(f"{type(owner).__name__}: {name}", value, rule)
         if array.ndim < rule.leading:
             raise ValueError(
                 f"{type(owner).__name__}: {name} has shape {array.shape}; the {rule.meaning} needs "
-                f"{rule.leading} leading axis, time: give (time,) or (time, *population)"
+                f"{rule.leading} leading axis, {rule.axes}: give ({rule.axes},) or ({rule.axes}, *population)"
             )
 
 

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Neuron, parameters, working_dtype
+from lifjax.neurons.base import Grid, Neuron, parameters, traced, working_dtype
 from lifjax.record import Recording, State, chosen
 from lifjax.simulate.step import Plan, laid_out, stepper
 from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, terms
@@ -90,10 +90,15 @@ def population_shape(
     """
     shapes = [(population,) if isinstance(population, int) else tuple(population)]
     for owner in (neuron, *_drives(stimulus)):
-        shapes += [np.shape(getattr(owner, name))[rule.leading :] for name, rule in parameters(owner).items()]
+        shapes += [_shape(getattr(owner, name))[rule.leading :] for name, rule in parameters(owner).items()]
     if state is not None:
         shapes += [np.shape(leaf) for leaf in jax.tree.leaves((state.neuron, state.stimulus))]
     return np.broadcast_shapes(*shapes)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of a number, an array or a list of them, also of traced ones."""
+    return jnp.asarray(value).shape if isinstance(value, tuple | list) and traced(value) else np.shape(value)
 
 
 def _drives(stimulus: Any) -> tuple[Stimulus, ...]:
