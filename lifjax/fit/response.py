@@ -1,7 +1,8 @@
 r"""What neurons did, as numbers that can be differentiated: what a loss is given.
 
 Most of it is summed up as the run goes, so that memory does not grow with time: spike counts, the highest V, intervals,
-the time to the first spike. V and spikes over time are kept only for a loss that asks for them.
+the first and the last of them, the time to the first spike. V and spikes over time are kept only for a loss that asks
+for them.
 
 The derivative of a spike count knows nothing of the refractory counter, which is a whole number. More spikes leave less
 time to be driven in, (duration - n t_ref), so a rate's derivative is that of the count times 1 - r t_ref; with it, it
@@ -18,7 +19,7 @@ from jax import Array, lax
 
 from lifjax.simulate.step import Take
 
-STREAMED = ("spike_count", "peak", "intervals", "latency")
+STREAMED = ("spike_count", "peak", "intervals", "ends", "latency")
 TRACES = ("V", "spikes")
 NEEDS = (*STREAMED, *TRACES)
 
@@ -34,7 +35,8 @@ class Response:
     V_th: from where V goes on to a spike [mV], and unit, how far that is above the reset.
     spike_count: spikes of each neuron, 0, 1, 2 ... as floats.
     peak: highest V [mV] of each neuron.
-    sums: of intervals, and of their squares, and how many; of the time before the first spike.
+    sums: of intervals, and of their squares, and how many; the first and the last interval; of the time before the
+        first spike.
     V: membrane potential over time [mV], if asked for.
     spikes: over time, 0 or 1, if asked for.
     """
@@ -85,6 +87,27 @@ class Response:
         sums = self.sums["latency"]
         return sums["waited"] * (1 - (sums["first"] - lax.stop_gradient(sums["first"])))
 
+    @property
+    def first_interval(self) -> Array:
+        """Time between the first two spikes [ms]; the whole duration where there are fewer."""
+        return self._interval("first")
+
+    @property
+    def last_interval(self) -> Array:
+        """Time between the last two spikes [ms]; the whole duration where there are fewer.
+
+        The derivative of either is that of the shares of spikes that fell within it, as latency's is: of what is not
+        refractory, a change of the drive that would make a hundredth of a spike more takes a hundredth away.
+        """
+        return self._interval("last")
+
+    def _interval(self, which: str) -> Array:
+        ends = self.sums["ends"]
+        interval, share = ends[which], ends[f"{which}_share"]
+        driven = jnp.maximum(interval - self.t_ref, 0.05 * interval)
+        some = ends["seen"] >= 2
+        return jnp.where(some, interval - lax.stop_gradient(driven) * (share - lax.stop_gradient(share)), self.duration)
+
     def reshaped(self, shape: tuple[int, ...], order: Any = None) -> "Response":
         """With the lanes in another order and shape."""
 
@@ -105,6 +128,8 @@ def _nothing(V: Array, needs: frozenset[str]) -> dict[str, Any]:
         sums["peak"] = jnp.full_like(V, -jnp.inf)
     if "intervals" in needs:
         sums["intervals"] = {"age": zero, "seen": zero, "first": zero, "second": zero, "n": zero}
+    if "ends" in needs:
+        sums["ends"] = dict.fromkeys(("seen", "age", "share", "first", "first_share", "last", "last_share"), zero)
     if "latency" in needs:
         sums["latency"] = {"alive": zero + 1, "waited": zero, "first": zero}
     return sums
@@ -126,6 +151,8 @@ def _added(sums: dict[str, Any], shown: dict[str, Array], dt: float) -> dict[str
             "second": was["second"] + s * age**2 * counted,
             "n": was["n"] + lax.stop_gradient(s) * counted,
         }
+    if "ends" in sums:
+        out["ends"] = _ends(sums["ends"], s, dt)
     if "latency" in sums:
         was = sums["latency"]
         alive = was["alive"] * (1 - lax.stop_gradient(s))
@@ -134,6 +161,17 @@ def _added(sums: dict[str, Any], shown: dict[str, Array], dt: float) -> dict[str
             "waited": was["waited"] + dt * alive,
             "first": was["first"] + s * was["alive"],
         }
+    return out
+
+
+def _ends(was: dict[str, Array], s: Array, dt: float) -> dict[str, Array]:
+    """The first and the last interval, each with the shares of spikes within it, with one more step."""
+    fires, seen = lax.stop_gradient(s) > 0, was["seen"]
+    now = {"age": was["age"] + dt, "share": was["share"] + s}
+    out = {name: jnp.where(fires, 0, x) for name, x in now.items()} | {"seen": seen + fires.astype(s.dtype)}
+    for end, ends in (("first", fires & (seen == 1)), ("last", fires & (seen >= 1))):
+        out[end] = jnp.where(ends, now["age"], was[end])
+        out[f"{end}_share"] = jnp.where(ends, now["share"], was[f"{end}_share"])
     return out
 
 

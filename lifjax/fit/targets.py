@@ -168,6 +168,71 @@ def latency(target: Values, weight: Values = 1.0) -> Latency:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
+class FirstInterval(Target):
+    """See `first_interval`."""
+
+    unit: ClassVar[str] = "ms"
+    needs: ClassVar[frozenset[str]] = frozenset({"spike_count", "ends"})
+    meaning: ClassVar[str] = "target first interval"
+
+    def predicted(self, response: Response) -> Array:
+        return response.first_interval
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class LastInterval(FirstInterval):
+    """See `last_interval`."""
+
+    meaning: ClassVar[str] = "target last interval"
+
+    def predicted(self, response: Response) -> Array:
+        return response.last_interval
+
+
+def first_interval(target: Values, weight: Values = 1.0) -> FirstInterval:
+    r"""Times between the first two spikes [ms]; the whole duration where there are fewer.
+
+    Of an interval :math:`T`, a surrogate gives the derivative
+
+    .. math:: dT = -(T - t_{ref}) \sum_{k \in T} ds_k
+
+    of the shares of spikes :math:`ds_k` within it: a drive that would make a hundredth of a spike more makes what is
+    not refractory a hundredth shorter.
+
+    Args:
+        target: [ms], of a shape that broadcasts to the population.
+        weight: of the residuals.
+
+    Example:
+        >>> import lifjax
+        >>> both = [lifjax.targets.first_interval(20.0), lifjax.targets.last_interval(40.0)]
+        >>> begin = lifjax.AdEx(V_init=-60.0, b=20.0)
+        >>> found = lifjax.fit(begin, 700.0, both, 500.0, free=("b", "g_L"), seed=0)
+        >>> found.error < 0.5
+        True
+    """
+    return FirstInterval(target, weight)
+
+
+def last_interval(target: Values, weight: Values = 1.0) -> LastInterval:
+    """Times between the last two spikes [ms], which with `first_interval` tell how a neuron adapts.
+
+    Args:
+        target: [ms], of a shape that broadcasts to the population.
+        weight: of the residuals.
+
+    Example:
+        >>> import lifjax
+        >>> found = lifjax.fit(lifjax.LIF(), 300.0, lifjax.targets.last_interval(15.0), 300.0, free=("g_L",))
+        >>> lifjax.simulate(found.neuron, 300.0, 300.0).spike_times[-2:].round(1)
+        array([])
+    """
+    return LastInterval(target, weight)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class Voltage(Target):
     """See `voltage`."""
 
@@ -256,4 +321,4 @@ def van_rossum(target: Values, tau: float = 10.0, weight: Values = 1.0) -> VanRo
 
 Loss = Target | Sequence[Target] | Callable[[Response], Array]
 
-__all__ = ["Target", "cv", "latency", "rates", "van_rossum", "voltage"]
+__all__ = ["Target", "cv", "first_interval", "last_interval", "latency", "rates", "van_rossum", "voltage"]
