@@ -9,7 +9,7 @@ from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
 from lifjax.fit import Fit, fit, fit_rates, targets
 from lifjax.neurons import EIF, LIF, AdEx
 from lifjax.record import Recording, Run, State
-from lifjax.simulate import fi_curve, integrate, simulate
+from lifjax.simulate import fi_curve, integrate, resume, simulate
 from lifjax.stimulus import (
     constant,
     ornstein_uhlenbeck,
@@ -21,6 +21,7 @@ from lifjax.stimulus import (
     steps,
     white_noise,
 )
+from lifjax.store import load
 
 if TYPE_CHECKING:
     from lifjax import plot
@@ -41,6 +42,7 @@ __all__ = [
     "fit",
     "fit_rates",
     "integrate",
+    "load",
     "neurons",
     "noise",
     "ornstein_uhlenbeck",
@@ -48,6 +50,7 @@ __all__ = [
     "poisson",
     "pulse",
     "ramp",
+    "resume",
     "samples",
     "simulate",
     "sinusoid",
