@@ -417,7 +417,7 @@ def test_a_disk_that_is_full_is_one_clear_error_and_what_was_done_is_kept(tmp_pa
     if disk is None:
         pytest.skip("no file system can be mounted here")
     try:
-        with pytest.raises(OSError, match=r"No space left.*is kept until step \d+.*resume=True") as error:
+        with pytest.raises(OSError, match=r"No space left.*is kept until step \d+.*resume it") as error:
             lifjax.simulate(NEURON, NOISY, 200.0, seed=3, out=disk / "run")
         assert error.value.errno == errno.ENOSPC
         part = lifjax.load(disk / "run")

@@ -8,7 +8,7 @@ from typing import Any
 from lifjax.backend import human
 
 _A_LOOK = 0.5  # s between two looks at what is costly to find out
-_LINES = (5.0, 60.0)  # s until the first line, and at most between two
+_LINES = (1.0, 60.0)  # s until the first line, and at most between two
 
 
 class Progress:

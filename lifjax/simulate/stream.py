@@ -112,7 +112,7 @@ class Stream(Records):
     def explained(self, error: OSError) -> OSError:
         """What could not be written, and what is there all the same."""
         reached = f"step {self.saved} ({self.saved * self.folder.run['dt']:g} ms)"
-        told = f"{error.strerror or error}; the run is kept until {reached}: make room, then go on with resume=True"
+        told = f"{error.strerror or error}; the run is kept until {reached}: make room, then resume it"
         return OSError(error.errno, told, str(error.filename or self.folder.path))
 
 
