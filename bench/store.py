@@ -41,7 +41,7 @@ class Dropped(Records):
 def drive(kind: str, neurons: int) -> StimulusLike:
     """What makes neurons fire about 10 times a second: constant currents around the rheobase, or white noise."""
     return (
-        np.linspace(194.0, 206.0, neurons, dtype=np.float32) if kind == "constant" else lifjax.white_noise(170.0, 3.0)
+        np.linspace(194.0, 206.0, neurons, dtype=np.float32) if kind == "constant" else lifjax.white_noise(160.0, 3.0)
     )
 
 

@@ -5,7 +5,7 @@ import importlib.metadata
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
+from lifjax import analysis, export, neurons, noise, surrogate, theory, tutorial
 from lifjax.fit import Fit, fit, fit_rates, targets
 from lifjax.neurons import EIF, LIF, AdEx
 from lifjax.record import Recording, Run, State
@@ -38,6 +38,7 @@ __all__ = [
     "State",
     "analysis",
     "constant",
+    "export",
     "fi_curve",
     "fit",
     "fit_rates",
