@@ -38,6 +38,8 @@ def lines(one: dict[str, Any]) -> str:
         each = f"{speed(one, name) / 1e9:9.3f} G/s"
         if kind == "gradient":
             each = f"{1e9 / speed(one, name):9.3f} ns a neuron-step"
+        if "model" in one["workload"] and one["workload"]["model"] != "LIF":
+            each = f"{1e9 / speed(one, name):9.3f} ns a neuron-step"
         if kind == "fit":
             each = f"{1e3 * x['median'] / size:9.3f} ms a neuron"
         told.append(

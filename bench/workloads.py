@@ -1,7 +1,7 @@
 """What is measured, and who takes part.
 
 A workload is a population of LIF neurons with the tutorial's parameters, under constant currents between 150 and 500 pA
-or with white noise on top, for so many steps of 0.1 ms from rest.
+or with white noise on top, for so many steps of 0.1 ms from rest; or of another model with its defaults.
 """
 
 import dataclasses
@@ -45,6 +45,7 @@ class Workload:
     steps: int
     stimulus: str
     record: str
+    model: str = dataclasses.field(default="LIF", kw_only=True)
     contestants: tuple[Contestant, ...] = dataclasses.field(repr=False)
 
     def tolerance(self, spikes: int) -> float:
@@ -143,4 +144,14 @@ FIT = (
     Workload("1,000 neurons, five rates each", 1000, 10_000, "dc", "fit", FITTERS[:1]),
 )
 
-GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "fit": FIT, "gpu": GPU}
+# Each model's cost a neuron-step.
+BRIAN2_ADEX = tuple(dataclasses.replace(x, script="brian2_adex") for x in BRIAN2 if x.script == "brian2_standalone")
+MODELS = tuple(
+    Workload(
+        f"{model}, 100,000 neurons", 100_000, 10_000, "dc", "counts",
+        (LIFJAX, *(BRIAN2_ADEX if model == "AdEx" else ())), model=model,
+    )
+    for model in ("LIF", "EIF", "AdEx")
+)  # fmt: skip
+
+GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "fit": FIT, "models": MODELS, "gpu": GPU}

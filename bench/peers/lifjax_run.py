@@ -8,7 +8,8 @@ import lifjax
 
 work = p.workload()
 neurons, record = work["neurons"], work["record"]
-I = p.currents(neurons)
+neuron = getattr(lifjax, work["model"])()
+I = p.currents(neurons, work["model"])
 I = float(I[0]) if neurons == 1 else I
 drive = lifjax.white_noise(I, p.SPREAD * np.sqrt(p.DT / 1000)) if work["stimulus"] == "noise" else I
 kept = {"counts": (), "V": ("V",), "spikes": ("spikes",), "events": ("spikes",)}[record]
@@ -16,7 +17,7 @@ kept = {"counts": (), "V": ("V",), "spikes": ("spikes",), "events": ("spikes",)}
 
 def simulate() -> lifjax.Run:
     """One run from time 0."""
-    return lifjax.simulate(lifjax.LIF(), drive, work["steps"] * p.DT, dt=p.DT, record=kept)
+    return lifjax.simulate(neuron, drive, work["steps"] * p.DT, dt=p.DT, record=kept)
 
 
 def spikes() -> int:

@@ -22,6 +22,7 @@ FIT_CURRENTS = np.array([220.0, 260.0, 310.0, 400.0, 500.0])  # pA, under which 
 FIT_BOUNDS = {"tau_m": (5.0, 25.0), "g_L": (5.0, 20.0)}  # ms, nS
 FIT_START, FIT_TRUTH, FIT_CLOSE = (10.0, 10.0), (12.0, 9.0), 0.5  # tau_m and g_L; Hz, the error that is to be reached
 WANTED = 0.04  # spikes a ms that a gradient's loss asks for
+CURRENTS = {"EIF": (300, 1500), "AdEx": (300, 1500)}  # pA, of the models whose range is another than the LIF's
 SPREAD = 500.0  # pA, standard deviation of the noise in a step: sigma = 5 pA sqrt(s) at dt = 0.1 ms
 
 
@@ -30,9 +31,11 @@ def workload() -> dict[str, Any]:
     return json.loads(sys.argv[1])
 
 
-def currents(neurons: int) -> np.ndarray:
+def currents(neurons: int, model: str = "LIF") -> np.ndarray:
     """The constant current, or the mean of the noise, of each neuron [pA], float32."""
-    return np.full(1, 300.0, np.float32) if neurons == 1 else np.linspace(150, 500, neurons, dtype=np.float32)
+    if neurons == 1:
+        return np.full(1, 300.0, np.float32)
+    return np.linspace(*CURRENTS.get(model, (150, 500)), neurons, dtype=np.float32)
 
 
 def truths(neurons: int) -> np.ndarray:
