@@ -21,6 +21,7 @@ from lifjax import backend
 from lifjax.record import OFFSET
 from lifjax.simulate import blocks, stream
 from lifjax.store import Folder, chunks
+from lifjax.store import stored as stored_room
 
 NEURON = lifjax.LIF(tau_m=np.linspace(8.0, 12.0, 300))
 NOISY = lifjax.white_noise(np.linspace(180.0, 260.0, 300), 5.0) + lifjax.ornstein_uhlenbeck(20.0, 30.0, 5.0)
@@ -485,6 +486,24 @@ def test_a_run_is_written_in_memory_that_does_not_grow_with_its_length(tmp_path)
     argv = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     out = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert int(out.stdout) / 1000 < 60  # MB, of 150 that were recorded
+
+
+def test_a_long_run_is_read_piece_by_piece(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(stored_room, "_SLAB", 2000)
+    for name, how in (("grid", {}), ("between", {"integrator": "exact", "spike_timing": "interpolated"})):
+        start = lifjax.simulate(NEURON, NOISY, 20.3, seed=3, **how).state
+        run = lifjax.simulate(NEURON, NOISY, 60.3, seed=3, record=("spikes",), state=start, **how)
+        stored = lifjax.simulate(
+            NEURON, NOISY, 60.3, seed=3, record=("spikes",), state=start, out=tmp_path / name, **how
+        )
+        for one, other in zip(stored.events(), run.events(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_two_processes_do_not_write_the_same_run(begun):
+    with Folder.open(begun).alone(), pytest.raises(ValueError, match="is being written by another process"):
+        lifjax.resume(begun)
+    assert lifjax.resume(begun).steps == 603
 
 
 def test_processes_can_each_write_their_own_neurons(tmp_path, small):

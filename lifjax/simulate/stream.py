@@ -44,15 +44,11 @@ class Stream(Records):
 
     def restore(self, before: StoredRun) -> None:
         """Check all that was written before, and take back the chunks that are not full."""
-
-        def found(size: int) -> None:
-            self.before += size
-
         for name, strips in self.strips.items():
             begin, stop = before.rows(name)
             if begin == stop:
                 continue
-            self.folder.chunks[name].check(begin, stop, found)
+            self.before += self.folder.chunks[name].check(begin, stop)
             for strip in strips:
                 strip.restore(stop)
 
@@ -102,7 +98,7 @@ class Stream(Records):
             for strip in strips:
                 strip.flush(self._row(name, step))
         self.writer.settle()
-        save(self.folder, step, carry, count)
+        self.folder.checkpoints.save(step, 0, *_kept(carry, count))
         self.saved, self.at = step, time.monotonic()
 
     def _row(self, name: str, step: int) -> int:
@@ -116,11 +112,10 @@ class Stream(Records):
         return OSError(error.errno, told, str(error.filename or self.folder.path))
 
 
-def save(folder: Folder, step: int, carry: Any, count: np.ndarray) -> None:
-    """Write a checkpoint."""
-    arrays: dict[str, np.ndarray] = {}
-    told = describe(jax.tree.map(np.asarray, carry), "state", arrays)
-    folder.checkpoints.save(step, 0, told, {"count": count, **arrays})
+def _kept(carry: Any, count: np.ndarray) -> tuple[Any, dict[str, np.ndarray]]:
+    """What a checkpoint holds: what the state is made of, and its arrays."""
+    arrays = {"count": count}
+    return describe(jax.tree.map(np.asarray, carry), "state", arrays), arrays
 
 
 def run_stored(
@@ -160,8 +155,8 @@ def run_stored(
     else:
         check_free(path)
         width, chunks = _cut(path, run)
-        folder = Folder.create(path, run, given, width, chunks)
-        save(folder, int(begin), carry, np.zeros(math.prod(plan.shape), np.int32))
+        told, arrays = _kept(carry, np.zeros(math.prod(plan.shape), np.int32))
+        folder = Folder.create(path, run, given, width, chunks, (told, arrays))
     return _go_on(folder, kinds_in((neuron, stimulus, carry)), progress)
 
 
@@ -199,11 +194,13 @@ def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
     """Run what is left of the run in a folder."""
     before = loaded(folder, known)
     left = before.wanted - before.steps
+    if not left:
+        return before
     stream = Stream(folder, before.steps)
-    try:
-        folder.clear()
-        stream.restore(before)
-        if left:
+    with folder.alone():
+        try:
+            folder.clear()
+            stream.restore(before)
             plan, carry, _ = make_ready(
                 before.neuron, terms(before.stimulus), left, before.dt, before.seed, before.state, before.integrator,
                 before.shape, before.spike_timing,
@@ -211,10 +208,10 @@ def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
             count = before.spike_count.reshape(-1)
             carry, count, done = run_blocks(plan, carry, before.wanted, stream, progress, count)
             stream.save(done, carry, count)
-    except OSError as error:
-        raise stream.explained(error) from error
-    finally:
-        stream.writer.close()
+        except OSError as error:
+            raise stream.explained(error) from error
+        finally:
+            stream.writer.close()
     return loaded(folder, known)
 
 

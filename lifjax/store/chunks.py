@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from lifjax.backend import cores
 
 _CRC = 4  # bytes
 _CODECS = ["bytes", "blosc", "crc32c"]
+T = TypeVar("T")
+U = TypeVar("U")
 PARTIAL = ".partial"  # how the name of a file that is being written ends
 
 
@@ -152,18 +154,17 @@ class Chunks:
         on_threads(fill, pieces)
         return out
 
-    def check(self, begin: int, stop: int, say: Callable[[int], Any] = lambda size: None) -> None:
-        """Raise DamagedError unless all chunks with rows from one to before another are there and sound."""
+    def check(self, begin: int, stop: int) -> int:
+        """Bytes of all chunks with rows from one to before another; raise DamagedError unless they are sound."""
         rows = range(begin // self.chunk[0], -(-stop // self.chunk[0])) if begin < stop else ()
         columns = range(-(-self.shape[1] // self.chunk[1]))
-        on_threads(lambda at: say(len(self.body(*at))), [(i, j) for i in rows for j in columns])
+        return sum(on_threads(lambda at: len(self.body(*at)), [(i, j) for i in rows for j in columns]))
 
 
-def on_threads(work: Callable[[Any], Any], items: list[Any]) -> None:
-    """Do the work of each item on a thread a core."""
+def on_threads(work: Callable[[T], U], items: Iterable[T]) -> list[U]:
+    """What the work of each item gives, done on a thread a core."""
     with ThreadPoolExecutor(cores()) as pool:
-        for _ in pool.map(work, items):
-            pass
+        return list(pool.map(work, items))
 
 
 def write_whole(file: Path, *parts: Any) -> int:

@@ -1,12 +1,13 @@
 """The folder of a run: a Zarr group whose attributes say what is run, its arrays, and its checkpoints."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lifjax.store.chunks import PARTIAL, Chunks, DamagedError, sync_folder
 from lifjax.store.tree import differences, digest, few
 
 FORMAT = 1
+CHECKPOINTS = "checkpoints"
 GIVEN = "given"  # the group of the arrays that were given: parameters, stimuli
 _DESCRIPTION = "zarr.json"
 _DIMENSIONS = {"spikes": ("octet", "neuron")}
@@ -36,7 +38,7 @@ class Folder:
     def __init__(self, path: Path, told: dict[str, Any]) -> None:
         self.path, self.run, self.versions, self.width = path, told["run"], told["versions"], told["width"]
         self.chunks = {name: Chunks.of(path / name, one) for name, one in told["chunks"].items()}
-        self.checkpoints = Checkpoints(path / "checkpoints", int(np.prod(self.run["shape"], dtype=np.int64)))
+        self.checkpoints = Checkpoints(path / CHECKPOINTS, int(np.prod(self.run["shape"], dtype=np.int64)))
 
     @classmethod
     def create(
@@ -46,8 +48,14 @@ class Folder:
         given: Mapping[str, np.ndarray],
         width: int,
         chunks: Mapping[str, Chunks],
+        start: tuple[Any, dict[str, np.ndarray]],
     ) -> "Folder":
         """A new folder, made under another name, which takes its own once all is in it.
+
+        Args:
+            path, run, width, chunks: as the class says.
+            given: the arrays that are spoken of in ``run``.
+            start: the first checkpoint, what it says and its arrays.
 
         Raises:
             OSError: it cannot be written.
@@ -70,7 +78,7 @@ class Folder:
             kept = group.create_group(GIVEN)
             for name, x in given.items():
                 kept.create_array(name, data=x, compressors=[ZstdCodec(level=1), Crc32cCodec()])
-            (draft / "checkpoints").mkdir()
+            Checkpoints(draft / CHECKPOINTS, 0).save(run["first_step"], 0, *start)
             _sync(draft)
             mask = os.umask(0)
             os.umask(mask)
@@ -133,6 +141,26 @@ class Folder:
                 raise DamagedError(f"{place} is damaged: it does not hold what was given")
             found[name] = x
         return found
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the one that writes here, where the system can tell.
+
+        Raises:
+            ValueError: another process does.
+        """
+        with (self.path / _DESCRIPTION).open("rb") as opened:
+            try:
+                import fcntl
+
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"{self.path} is being written by another process; wait until that has ended"
+                ) from None
+            except (ImportError, OSError):  # Windows, and file systems without locks
+                pass
+            yield
 
     def clear(self) -> None:
         """Remove what was being written when a run ended."""

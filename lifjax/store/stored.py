@@ -18,6 +18,8 @@ from lifjax.store.chunks import Chunks, DamagedError, on_threads
 from lifjax.store.folder import Folder
 from lifjax.store.tree import kind_of, ours, rebuild
 
+_SLAB = 2**28  # bytes that are read at once
+
 
 class Lazy(NDArrayOperatorsMixin):
     """What is on disk as an array: an index reads what it asks for, and whatever else needs numbers reads all.
@@ -141,14 +143,27 @@ class StoredRun(Run):
 
     def events_of(self, neurons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self._octets()
-        array, (begin, stop) = self.folder.chunks["spikes"], self.rows("spikes")
-        octets = array.part(begin, stop, neurons)
-        times, columns = unpack((octets,), self.first_step // OCTET * OCTET, self.dt)
+        each = OCTET * self.folder.chunks[OFFSET].dtype.itemsize if self.spike_timing != "grid" else 1
+        height = max(1, _SLAB // (max(1, len(neurons)) * each))
+        begin, stop = self.rows("spikes")
+        parts = [self._events(neurons, top, min(top + height, stop)) for top in range(begin, stop, height)]
+        if len(parts) == 1:
+            return parts[0]
+        times = np.concatenate([np.zeros(0), *(times for times, _ in parts)])
+        columns = np.concatenate([np.zeros(0, np.int64), *(columns for _, columns in parts)])
+        order = np.argsort(columns, kind="stable")
+        return times[order], columns[order]
+
+    def _events(self, neurons: np.ndarray, begin: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Spikes in some rows of octets, sorted by neuron, then by time."""
+        array = self.folder.chunks["spikes"]
+        octets, first = array.part(begin, stop, neurons), (array.base + begin) * OCTET
+        times, columns = unpack((octets,), first, self.dt)
         if self.spike_timing != "grid":
-            late = self.folder.chunks[OFFSET]
-            low, high = self.rows(OFFSET)
-            fired = np.unpackbits(octets, axis=0, bitorder="little").T[:, self.first_step % OCTET :][:, : self.steps]
-            times = times + late.part(low, high, neurons).T[fired.astype(bool)]
+            late, (low, high) = self.folder.chunks[OFFSET], self.rows(OFFSET)
+            low, high = max(low, first - late.base), min(high, first + len(octets) * OCTET - late.base)
+            fired = np.unpackbits(octets, axis=0, bitorder="little")[low + late.base - first :][: high - low]
+            times = times + late.part(low, high, neurons).T[fired.T.astype(bool)]
         return times, columns
 
     @property

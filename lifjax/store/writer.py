@@ -27,7 +27,7 @@ class Writer:
         self._spare: dict[Any, list[np.ndarray]] = {}
         self._under_way: set[Future[None]] = set()
         self._touched: set[Path] = set()
-        self._failed: OSError | None = None
+        self._failed: Exception | None = None
 
     def memory(self, array: Chunks, width: int) -> np.ndarray:
         """Room for a chunk, with any numbers in it."""
@@ -54,7 +54,7 @@ class Writer:
                     self.size += size if whole else 0
                     folder = array.file(i, j).parent
                     self._touched |= {folder, folder.parent, folder.parent.parent}
-        except OSError as error:
+        except Exception as error:  # whatever it is, nothing may be taken for written
             self._failed = self._failed or error
         finally:
             if whole:
