@@ -5,11 +5,11 @@ import importlib.metadata
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from lifjax import analysis, neurons, noise, surrogate, theory, tutorial
+from lifjax import analysis, export, neurons, noise, surrogate, theory, tutorial
 from lifjax.fit import Fit, fit, fit_rates, targets
 from lifjax.neurons import EIF, GIF, GLIF, LIF, QIF, AdaptiveLIF, AdEx, Izhikevich
 from lifjax.record import Recording, Run, State
-from lifjax.simulate import fi_curve, integrate, simulate
+from lifjax.simulate import fi_curve, integrate, resume, simulate
 from lifjax.stimulus import (
     constant,
     ornstein_uhlenbeck,
@@ -24,6 +24,7 @@ from lifjax.stimulus import (
     synapse,
     white_noise,
 )
+from lifjax.store import load
 
 if TYPE_CHECKING:
     from lifjax import plot
@@ -45,10 +46,12 @@ __all__ = [
     "State",
     "analysis",
     "constant",
+    "export",
     "fi_curve",
     "fit",
     "fit_rates",
     "integrate",
+    "load",
     "neurons",
     "noise",
     "ornstein_uhlenbeck",
@@ -57,6 +60,7 @@ __all__ = [
     "poisson_train",
     "pulse",
     "ramp",
+    "resume",
     "samples",
     "simulate",
     "sinusoid",

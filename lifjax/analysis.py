@@ -12,6 +12,7 @@ in none, and a last bin that would end after t_stop is left out.
 import math
 import numbers
 import operator
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -327,7 +328,7 @@ class _Flat(NamedTuple):
 
 
 def _read(name: str, given: Any, single: bool | None = None, least: float = -_FURTHEST) -> _Flat:
-    one = not isinstance(given, list | tuple) or (isinstance(given[0], numbers.Real) if given else single is True)
+    one = not isinstance(given, Sequence) or (isinstance(given[0], numbers.Real | str) if given else single is True)
     trains = [given] if one else list(given)
     kinds = operator.attrgetter("ndim", "dtype.kind")
     if set(map(type, trains)) - {np.ndarray} or set(map(kinds, trains)) - {(1, "f")}:

@@ -28,6 +28,9 @@ _ON_A_GPU = 2**28
 _STEPS_A_CALL = (256, 16384)
 _NEURON_STEPS_A_ROUND = (2**31, 2**35)  # on a CPU, on a GPU
 
+_CHUNK = 2**22  # bytes of a chunk on disk before it is compressed
+_ROWS_A_CHUNK = (32, 2**16)
+
 _usual = {"cpu": "packed", "gpu": "kernel"}
 
 T = TypeVar("T")
@@ -75,6 +78,38 @@ def layout(neurons: int, recorded: float) -> Layout:
     turn = _power_of_two(min(max(_NEURON_STEPS_A_ROUND[not on_cpu] // neurons, low), high))
     fit = (_RECORDED_A_CALL if on_cpu else _ON_A_GPU) * len(begins) / max(1, recorded)
     return Layout(block, begins, _power_of_two(min(max(fit, OCTET), turn)), turn)
+
+
+def in_chunks(lay: Layout, neurons: int, width: int, most: int) -> Layout:
+    """The same with blocks that are whole chunks of ``width`` neurons, and at most so many steps between two ends.
+
+    Example:
+        >>> in_chunks(Layout(block=10, begins=(0, 10, 15), steps=512, round=512), 25, 8, 256)
+        Layout(block=16, begins=(0, 9), steps=256, round=256)
+    """
+    block = min(neurons, -(-lay.block // width) * width)
+    begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
+    return Layout(block, begins, min(lay.steps, most), min(lay.round, most))
+
+
+def chunk_rows(columns: int, itemsize: int) -> int:
+    """How many rows of so many columns are a chunk on disk: a power of two, with some MB.
+
+    Example:
+        >>> chunk_rows(16384, 1)
+        256
+    """
+    return _power_of_two(min(max(_CHUNK // (columns * itemsize), _ROWS_A_CHUNK[0]), _ROWS_A_CHUNK[1]))
+
+
+def chunk_columns(block: int) -> int:
+    """How many neurons a chunk on disk has, where a block has so many: few enough for any machine to run.
+
+    Example:
+        >>> chunk_columns(1000), chunk_columns(10**7)
+        (1000, 16384)
+    """
+    return block if block <= 4 * _BLOCK else _BLOCK
 
 
 def _power_of_two(most: float) -> int:

@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from lifjax.store import holds_run
+
 SUMMARY = "summary.json"
-WRITTEN = {SUMMARY, "settings.toml", "spikes.npz", "run.png", "isi.png", "voltage.png", "fi.csv", "fi.png"}
-WRITTEN |= {"fit.csv", "fit.npz", "fit.png"}
+SETTINGS = "settings.toml"
+STORED = "run.zarr"  # a run that is written while it goes on
+WRITTEN = {SUMMARY, SETTINGS, "spikes.npz", "run.png", "isi.png", "voltage.png", "fi.csv", "fi.png"}
+WRITTEN |= {"fit.csv", "fit.npz", "fit.png", STORED}
 
 
 class Folder:
@@ -36,10 +40,33 @@ class Folder:
             if foreign:
                 raise ValueError(f"--out {self.path} is there already and holds {foreign}; choose another folder")
             if not force:
+                on = f", --resume {out} to go on with it" if (self.path / STORED).exists() else ""
                 raise ValueError(
-                    f"--out {self.path} already holds a run; choose another folder, or --force to replace it"
+                    f"--out {self.path} already holds a run; choose another folder{on}, or --force to replace it"
                 )
         self.draft = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+
+    def begin(self) -> Path:
+        """Take the name before the work, so that what is written meanwhile is there whatever ends it.
+
+        Until there is a run in it, an error still leaves all as it was.
+        """
+        self.old: Path | None = None
+        if self.path.exists() and self.force:
+            self.old = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
+            self.path.rename(self.old / "old")
+        self._publish()
+        return self.path
+
+    def end(self, failed: bool) -> None:
+        """After `begin` and the work."""
+        lost = failed and not (self.path / STORED).exists()
+        if lost:
+            shutil.rmtree(self.path, ignore_errors=True)
+        if self.old is not None:
+            if lost:
+                (self.old / "old").rename(self.path)
+            shutil.rmtree(self.old, ignore_errors=True)
 
     def __enter__(self) -> Path:
         return self.draft
@@ -50,23 +77,29 @@ class Folder:
         if kind is not None:
             shutil.rmtree(self.draft, ignore_errors=True)
             return
-        mask = os.umask(0)
-        os.umask(mask)
-        self.draft.chmod(0o777 & ~mask)  # mkdtemp opens it to its owner alone
         if self.path.exists() and self.force and not self._foreign():
             old = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
             self.path.rename(old / "old")
-            self.draft.rename(self.path)
+            self._publish()
             shutil.rmtree(old, ignore_errors=True)
             return
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             self.path = _free(str(self.path))  # another run took the name meanwhile
+        self._publish()
+
+    def _publish(self) -> None:
+        mask = os.umask(0)
+        os.umask(mask)
+        self.draft.chmod(0o777 & ~mask)  # mkdtemp opens it to its owner alone
         self.draft.rename(self.path)
 
     def _foreign(self) -> str:
         """What in the folder is not lifjax's, or ''."""
         try:
-            lifjaxs = "lifjax" in json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))["versions"]
+            if (self.path / STORED).is_dir() and not (self.path / SUMMARY).exists():
+                lifjaxs = holds_run(self.path / STORED)  # its run has not come to its end
+            else:
+                lifjaxs = "lifjax" in json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))["versions"]
         except (OSError, ValueError, KeyError, TypeError):
             lifjaxs = False
         if not lifjaxs:

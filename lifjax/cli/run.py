@@ -1,6 +1,7 @@
 """``lifjax run``: simulate a population, say what it did, and write a folder."""
 
 import argparse
+import importlib.util
 import sys
 import time
 import warnings
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from lifjax import analysis, backend
-from lifjax.cli.folder import Folder, finite, print_table, write_summary
+from lifjax.cli.folder import SETTINGS, STORED, Folder, finite, print_table, write_summary
 from lifjax.cli.recording import Recorded, read_recording
 from lifjax.cli.settings import (
     COMMON,
     NEURON,
     Known,
     Namespace,
+    Settings,
     add_flags,
     neuron_of,
     read,
@@ -26,9 +28,10 @@ from lifjax.cli.settings import (
 from lifjax.neurons import Parameter
 from lifjax.neurons.check import check_value
 from lifjax.record import Run
-from lifjax.simulate import simulate
+from lifjax.simulate import resume, simulate
 from lifjax.simulate.check import check_seed
 from lifjax.stimulus import Stimulus, samples, white_noise
+from lifjax.store import StoredRun, load
 
 KNOWN: Known = {
     "neurons": (int, 10_000, "how many neurons"),
@@ -38,6 +41,9 @@ KNOWN: Known = {
     "current": (str, None, "CSV file with columns time_ms,current_pA[,voltage_mV] to drive the neurons with"),
     **NEURON,
 }
+MOST_SPIKES = 20_000_000  # that are drawn, and written as one table too
+_TOGETHER = 16_384  # neurons whose spikes are in memory at once
+Told = tuple[Run, dict[str, Any]]
 
 
 def add(commands: Any) -> None:
@@ -47,7 +53,9 @@ def add(commands: Any) -> None:
         help="run a population, print a table, write spikes and pictures",
         description="Run a population of LIF neurons under white noise, or under a recorded current. Prints a short "
         "table and writes a folder with summary.json, settings.toml, spikes.npz and pictures.",
-        epilog="With --current, the defaults are one neuron, the length of the recording, mean 0 and sigma 0.",
+        epilog="With --out the run is written while it goes on (pip install 'lifjax[store]'); --resume goes on with "
+        "it, whatever ended it. With --current, the defaults are one neuron, the length of the recording, mean 0 and "
+        "sigma 0.",
         allow_abbrev=False,
     )
     add_flags(command, {name: told for name, told in KNOWN.items() if name not in NEURON}, "run")
@@ -59,12 +67,14 @@ def add(commands: Any) -> None:
         metavar="NAME=SD",
         help="standard deviation of a parameter over neurons",
     )
-    add_output(command, "lifjax-run")
+    add_output(command, "lifjax-run").add_argument(
+        "--resume", type=Path, metavar="DIR", help="go on with the run in a folder, whatever ended it"
+    )
     command.set_defaults(work=work)
 
 
-def add_output(command: argparse.ArgumentParser, folder: str) -> None:
-    """Add the flags that every command that writes a folder has."""
+def add_output(command: argparse.ArgumentParser, folder: str) -> Any:
+    """Add the flags that every command that writes a folder has; their group."""
     group = command.add_argument_group("files")
     group.add_argument("--config", type=Path, metavar="FILE", help="TOML file with the same names; flags go before it")
     group.add_argument(
@@ -72,10 +82,36 @@ def add_output(command: argparse.ArgumentParser, folder: str) -> None:
     )
     group.add_argument("--force", action="store_true", help="replace a run that is in the folder")
     group.add_argument("--quiet", action="store_true", help="no progress bar")
+    return group
 
 
 def work(given: Namespace) -> int:
     """Run, tell and write."""
+    if given.resume is not None:
+        return _resume(given)
+    settings, how, recorded = _asked(given)
+    folder = Folder(given.out, "lifjax-run", given.force)
+    if given.out is None or importlib.util.find_spec("zarr") is None:
+        with folder as draft:
+            told = _run(draft, settings, how, recorded)
+    else:
+        path, failed = folder.begin(), True
+        try:
+            (path / SETTINGS).write_text(to_toml(settings), encoding="utf-8")
+            told = _run(path, settings, {**how, "out": path / STORED}, recorded)
+            failed = False
+        except KeyboardInterrupt:
+            print("lifjax: stopped at once, what was written is kept", file=sys.stderr)
+            return 130
+        finally:
+            folder.end(failed)
+            if failed and (path / STORED).exists():
+                print(f"lifjax: lifjax run --resume {given.out} goes on with what was done", file=sys.stderr)
+    return _say(told, folder.path, settings)
+
+
+def _asked(given: Namespace) -> tuple[Settings, dict[str, Any], Recorded | None]:
+    """The settings, what they are to `simulate`, and the recording that drives the neurons, if there is one."""
     settings = read(given, KNOWN)
     recorded = None
     if settings["current"] is not None:
@@ -87,48 +123,81 @@ def work(given: Namespace) -> int:
     check_seed(settings["seed"])
     neurons = settings["neurons"]
     check_value("neurons", neurons, Parameter("neurons", "size of the population", least=1))
-    neuron = neuron_of(settings, neurons)
     stimulus: Stimulus = white_noise(settings["mean"], settings["sigma"])
     if recorded is not None:
         stimulus = stimulus + samples(recorded.current, dt=recorded.dt)
+    how = {
+        "neuron": neuron_of(settings, neurons), "stimulus": stimulus, "duration": settings["duration"],
+        "dt": settings["dt"], "seed": settings["seed"], "record": ("V", "spikes", "current"), "neurons": [0],
+        "integrator": settings["integrator"], "population": neurons, "progress": not given.quiet,
+    }  # fmt: skip
+    return settings, how, recorded
 
-    folder = Folder(given.out, "lifjax-run", given.force)
-    with folder as draft, warnings.catch_warnings():
+
+def _run(folder: Path, settings: Settings, how: dict[str, Any], recorded: Recorded | None) -> Told:
+    """Run, and fill a folder."""
+    begun = time.perf_counter()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a run stopped early, which the table says
-        begun = time.perf_counter()
-        run = simulate(
-            neuron,
-            stimulus,
-            settings["duration"],
-            dt=settings["dt"],
-            seed=settings["seed"],
-            record=("V", "spikes", "current"),
-            neurons=[0],
-            integrator=settings["integrator"],
-            population=neurons,
-            progress=not given.quiet,
-        )
-        seconds = time.perf_counter() - begun
-        if run.stopped:
-            print("lifjax: stopping, writing what was done", file=sys.stderr)
-        results = _results(run, seconds)
-        write_summary(draft, "run", settings, {**results, "stopped early": run.stopped})
-        (draft / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
-        times, which = run.events()
-        np.savez_compressed(draft / "spikes.npz", time_ms=times, neuron=which.astype(np.uint32))
-        _draw(draft, run, recorded)
-    print_table(_table(run, results))
-    print(f"written to {folder.path}")
+        run = simulate(**how)
+    return _fill(folder, run, settings, recorded, run.steps, time.perf_counter() - begun)
+
+
+def _resume(given: Namespace) -> int:
+    """Go on with the run in a folder."""
+    others = [name for name in (*KNOWN, "spread", "config", "out") if getattr(given, name) is not None]
+    if others:
+        raise ValueError(f"--{others[0]} cannot be changed: --resume takes all from the folder; leave it out")
+    path: Path = given.resume.absolute()
+    bare = path.is_dir() and not (path / STORED).exists()  # what simulate(..., out=path) wrote
+    stored = path if bare else path / STORED
+    before, begun = load(stored).steps, time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        run = resume(stored, progress=not given.quiet)
+    seconds, steps = time.perf_counter() - begun, run.steps - before
+    settings: Settings = {"duration": run.wanted * run.dt}
+    if bare:
+        return _say((run, _results(run, steps, seconds)), path, settings)
+    config = argparse.Namespace(**dict.fromkeys([*KNOWN, "spread"]), config=path / SETTINGS)
+    settings = read(config, KNOWN)
+    current = settings["current"]
+    recorded = read_recording(Path(current)) if current is not None and Path(current).exists() else None
+    return _say(_fill(path, run, settings, recorded, steps, seconds), path, settings)
+
+
+def _fill(folder: Path, run: Run, settings: Settings, recorded: Recorded | None, steps: int, seconds: float) -> Told:
+    """Write what came of a run, of which so many steps took so long."""
     if run.stopped:
-        print(f"stopped early, after {run.duration:g} of {settings['duration']:g} ms")
+        print("lifjax: stopping, writing what was done", file=sys.stderr)
+    results = _results(run, steps, seconds)
+    write_summary(folder, "run", settings, {**results, "stopped early": run.stopped})
+    (folder / SETTINGS).write_text(to_toml(settings), encoding="utf-8")
+    if results["spikes"] <= MOST_SPIKES:
+        times, which = run.events()
+        np.savez_compressed(folder / "spikes.npz", time_ms=times, neuron=which.astype(np.uint32))
+        _draw(folder, run, recorded)
+    return run, results
+
+
+def _say(told: Told, path: Path, settings: Settings) -> int:
+    """Print what came of it; the exit status."""
+    run, results = told
+    print_table(_table(run, results))
+    print(f"written to {path}")
+    if results["spikes"] > MOST_SPIKES:
+        print(f"more than {MOST_SPIKES:,} spikes: no pictures and no spikes.npz; lifjax.load reads {STORED}")
+    if run.stopped:
+        on = f"; lifjax run --resume {path} goes on" if isinstance(run, StoredRun) else ""
+        print(f"stopped early, after {run.duration:g} of {settings['duration']:g} ms{on}")
     return 130 if run.stopped else 0
 
 
-def _results(run: Run, seconds: float) -> dict[str, Any]:
-    trains = run.spike_times
-    cv = analysis.cv(analysis.isi(trains))
+def _results(run: Run, steps: int, seconds: float) -> dict[str, Any]:
+    trains = [] if run.octets is None else run.spike_times if run.shape else [run.spike_times]
+    parts = [slice(at, at + _TOGETHER) for at in range(0, len(trains), _TOGETHER)]
+    cv = np.concatenate([np.zeros(0), *(analysis.cv(analysis.isi(trains[part])) for part in parts)])
     enough = np.isfinite(cv)
-    steps = int(run.spike_count.size) * run.steps
     return {
         "spikes": int(run.spike_count.sum(dtype=np.int64)),
         "mean_rate_Hz": finite(run.firing_rate.mean()),
@@ -136,7 +205,7 @@ def _results(run: Run, seconds: float) -> dict[str, Any]:
         "mean_cv": finite(np.mean(cv[enough])) if enough.any() else None,
         "duration_ms": run.duration,
         "seconds": seconds,
-        "neuron_steps_per_second": steps / seconds,
+        "neuron_steps_per_second": run.spike_count.size * steps / seconds,
         "device": backend.device_name(),
         "precision": str(run.state.neuron.V.dtype),
     }

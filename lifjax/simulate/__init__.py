@@ -6,5 +6,6 @@ for people: it checks, lays the run out in chunks that share one compiled functi
 
 from lifjax.simulate.core import integrate, population_shape
 from lifjax.simulate.run import fi_curve, simulate
+from lifjax.simulate.stream import resume
 
-__all__ = ["fi_curve", "integrate", "population_shape", "simulate"]
+__all__ = ["fi_curve", "integrate", "population_shape", "resume", "simulate"]

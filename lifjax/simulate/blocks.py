@@ -17,11 +17,61 @@ from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_ever
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
 from lifjax.simulate.loop import advance
+from lifjax.simulate.progress import Progress
 from lifjax.simulate.step import Plan, few_steps, laid_out, taker
 from lifjax.surrogate import threshold
 
 
-class Buffers:
+class Records:
+    """What a run records, and how it is cut; where it goes is said by a class that keeps it.
+
+    done: steps that were done before, whose records are there already.
+    """
+
+    done = 0
+    way_on = "state=run.state"
+    written: Callable[[], int] | None = None  # how many bytes are on disk, where any are
+
+    def __init__(
+        self, shape: tuple[int, ...], first: int, record: frozenset[str], every: int, select: np.ndarray | None
+    ) -> None:
+        self.first, self.record, self.every, self.select = first, record, every, select
+        self.size, self.tail = math.prod(shape), shape if select is None else select.shape
+        self.dtype = working_dtype()
+        self.names = sorted(record - {"spikes", OFFSET}, reverse=True)
+        spikes = self.size / OCTET if "spikes" in record else 0
+        row = len(self.names) * math.prod(self.tail) * self.dtype.itemsize
+        timed = self.size * self.dtype.itemsize if OFFSET in record else 0
+        self.layout = layout(self.size, row / every + spikes + timed)
+
+    def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
+        """Keep spikes of a block, from the octet of step ``first`` on."""
+        raise NotImplementedError
+
+    def keep_offsets(self, number: int, first: int, fired: np.ndarray, offsets: np.ndarray) -> None:
+        """Keep where ``fired`` by how much spikes of a block are after their grid times, from step ``first`` on."""
+        raise NotImplementedError
+
+    def keep_trace(self, name: str, number: int, sample: int, columns: Any, values: np.ndarray) -> None:
+        """Keep what was recorded of some neurons at single steps, from the step ``sample * every`` on."""
+        raise NotImplementedError
+
+    def reached(self, done: int, whole: Callable[[], tuple[Any, np.ndarray]]) -> None:
+        """All blocks are at the same step; ``whole`` gathers the state and the spike counts."""
+
+    def within(self, begin: int, size: int) -> np.ndarray:
+        """Which of the selected neurons are among so many from neuron ``begin`` on."""
+        if self.select is None:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero((self.select >= begin) & (self.select < begin + size))
+
+    def shared(self, number: int) -> int:
+        """How many neurons of a block are also in the one before, within which the last one may begin."""
+        begins = self.layout.begins
+        return begins[number - 1] + self.layout.block - begins[number] if number else 0
+
+
+class Buffers(Records):
     """Host memory for what a run records, filled block by block and chunk by chunk."""
 
     def __init__(
@@ -33,29 +83,28 @@ class Buffers:
         every: int,
         select: np.ndarray | None,
     ) -> None:
-        self.first, self.record, self.every, self.select = first, record, every, select
-        self.tail = shape if select is None else select.shape
+        super().__init__(shape, first, record, every, select)
         samples = samples_in(first, steps, every)
-        self.dtype = working_dtype()
-        names = record - {"spikes", OFFSET}
-        self.traces = {
-            name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in sorted(names, reverse=True)
-        }
-        size = math.prod(shape)
-        spikes = size / OCTET if "spikes" in record else 0
-        row = len(self.traces) * math.prod(self.tail) * self.dtype.itemsize
-        timed = size * self.dtype.itemsize if OFFSET in record else 0
-        self.layout = layout(size, row / every + spikes + timed)
+        self.traces = {name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in self.names}
         rows, blocks = octets_between(first, first + steps), len(self.layout.begins)
         # A block's in one piece, so that fresh pages are filled at once by whom they are given to.
-        self.octets = [np.empty((rows, self.layout.block), np.uint8) for _ in range(blocks)] if spikes else None
-        self.offsets: list[list[np.ndarray]] | None = [[] for _ in range(blocks)] if timed else None
+        self.octets = (
+            [np.empty((rows, self.layout.block), np.uint8) for _ in range(blocks)] if "spikes" in record else None
+        )
+        self.offsets: list[list[np.ndarray]] | None = [[] for _ in range(blocks)] if OFFSET in record else None
 
-    def within(self, begin: int, size: int) -> np.ndarray:
-        """Which of the selected neurons are among so many from neuron ``begin`` on."""
-        if self.select is None:
-            return np.zeros(0, np.int64)
-        return np.flatnonzero((self.select >= begin) & (self.select < begin + size))
+    def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
+        top = octets_between(self.first, first // OCTET * OCTET)
+        if self.octets is not None:
+            self.octets[number][top : top + len(octets)] = octets
+
+    def keep_offsets(self, number: int, first: int, fired: np.ndarray, offsets: np.ndarray) -> None:
+        if self.offsets is not None:
+            self.offsets[number].append(offsets[fired])
+
+    def keep_trace(self, name: str, number: int, sample: int, columns: Any, values: np.ndarray) -> None:
+        top = sample - -(-self.first // self.every)
+        self.traces[name][top : top + len(values), columns] = values
 
     def traces_until(self, done: int) -> dict[str, np.ndarray]:
         """What was recorded in the first ``done`` steps, in the population's shape."""
@@ -69,11 +118,6 @@ class Buffers:
         rows = octets_between(self.first, self.first + done)
         return tuple(x[:rows, self.shared(number) :] for number, x in enumerate(self.octets))
 
-    def shared(self, number: int) -> int:
-        """How many neurons of a block are also in the one before, within which the last one may begin."""
-        begins = self.layout.begins
-        return begins[number - 1] + self.layout.block - begins[number] if number else 0
-
     def offsets_until(self) -> tuple[np.ndarray, ...] | None:
         """By how much each spike is after its grid time, in the order of time, for each block of `octets_until`."""
         if self.offsets is None:
@@ -85,13 +129,20 @@ class Block:
     """Neurons that are run together: their state on the device, and where in the buffers their records go."""
 
     def __init__(
-        self, plan: Plan, carry: Any, number: int, buffers: Buffers, most: int, device: jax.Device | None
+        self,
+        plan: Plan,
+        carry: Any,
+        count: np.ndarray,
+        number: int,
+        buffers: Records,
+        most: int,
+        device: jax.Device | None,
     ) -> None:
         begin, size = buffers.layout.begins[number], buffers.layout.block
         self.plan, self.number, self.begin, self.size, self.buffers = plan, number, begin, size, buffers
         self.device = device
         self.carry = self._placed(jax.tree.map(lambda leaf: leaf[begin : begin + size], carry))
-        self.count = self._placed(np.zeros(size, np.int32))
+        self.count = self._placed(count[begin : begin + size])
         self.record, self.select, self.began = buffers.record, None, False
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
@@ -144,20 +195,18 @@ class Block:
     def _keep(self, first: int, stop: int, out: dict[str, Any]) -> None:
         """Copy what the steps from ``first`` to before ``stop`` recorded to where it belongs."""
         buffers = self.buffers
-        if buffers.octets is not None:
-            top, rows = octets_between(buffers.first, first // OCTET * OCTET), octets_between(first, stop)
-            buffers.octets[self.number][top : top + rows] = _seen(out["spikes"])[:rows]
-        if buffers.offsets is not None:
+        if "spikes" in self.record:
+            buffers.keep_octets(self.number, first, _seen(out["spikes"])[: octets_between(first, stop)])
+        if OFFSET in self.record:
             own = slice(buffers.shared(self.number), None)
             fired = np.unpackbits(_seen(out["spikes"])[:, own], axis=0, bitorder="little").astype(bool)
-            offsets = _seen(out[OFFSET])[: stop - first, own]
-            buffers.offsets[self.number].append(offsets[fired[first % OCTET :][: stop - first]])
-        top = samples_in(buffers.first, first - buffers.first, buffers.every)
-        rows = samples_in(first, stop - first, buffers.every)
+            fired = fired[first % OCTET :][: stop - first]
+            buffers.keep_offsets(self.number, first, fired, _seen(out[OFFSET])[: stop - first, own])
+        sample, rows = -(-first // buffers.every), samples_in(first, stop - first, buffers.every)
         for name in self.record - {"spikes", OFFSET}:
             kept = _seen(out[name])[:rows]
             width = kept.shape[1] if self.select is None else self.columns.size
-            buffers.traces[name][top : top + rows, self.columns] = kept[:, :width]
+            buffers.keep_trace(name, self.number, sample, self.columns, kept[:, :width])
 
     def _memory(self, steps: int) -> dict[str, Any]:
         """Where a call of so many steps records to."""
@@ -187,8 +236,12 @@ def _seen(x: Array) -> np.ndarray:
     return np.from_dlpack(x) if here else np.asarray(x)  # type: ignore[arg-type] # JAX leaves out an argument
 
 
-def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: bool) -> tuple[Any, np.ndarray, int]:
+def run_blocks(
+    plan: Plan, carry: Any, steps: int, buffers: Records, progress: bool, count: np.ndarray | None = None
+) -> tuple[Any, np.ndarray, int]:
     """Run all blocks chunk by chunk, filling the buffers.
+
+    Where some steps were done before, as the buffers say, ``carry`` is the state after them, ``count`` their spikes.
 
     Returns:
         The flat state and the spike counts, on the host, and how many steps were done.
@@ -206,38 +259,48 @@ def run_blocks(plan: Plan, carry: Any, steps: int, buffers: Buffers, progress: b
     most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
     # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
     carry = jax.tree.map(np.asarray, carry)
+    count = np.zeros(size, np.int32) if count is None else count
     blocks = [
-        Block(plan, carry, number, buffers, most, device)
+        Block(plan, carry, count, number, buffers, most, device)
         for number, plan, device in zip(
             range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False
         )
     ]
     del carry  # the blocks have it
-    done = 0
+    done = buffers.done
     spare: dict[Any, Any] = {}
-    with _Bar(steps, progress) as moved, Stop() as stop:
+
+    def whole() -> tuple[Any, np.ndarray]:
+        return _gathered(blocks, size)
+
+    def spikes() -> int:
+        return sum(int(_seen(block.count)[buffers.shared(block.number) :].sum(dtype=np.int64)) for block in blocks)
+
+    with Progress(steps, done, progress, spikes, buffers.written) as moved, Stop() as stop:
         while done < steps and not stop.asked:
             first = buffers.first + done
             stop_at = min(first - first % lay.round + lay.round, buffers.first + steps)
             on_every_core(partial(Block.advance, first=first, stop=stop_at, steps=lay.steps, spare=spare), blocks)
             now = stop_at - first
             done += now
+            buffers.reached(done, whole)
             moved(now)
     if done < steps:
-        told = f"stopped after {done} of {steps} steps; what was done is kept: pass state=run.state to go on"
+        told = f"stopped after {done} of {steps} steps; what was done is kept: pass {buffers.way_on} to go on"
         warnings.warn(told, stacklevel=4)
+    return *whole(), done
+
+
+def _gathered(blocks: list[Block], size: int) -> tuple[Any, np.ndarray]:
+    """The flat state and the spike counts of all blocks, copied to the host."""
 
     def whole(*parts: Array) -> np.ndarray:
         flat = np.empty(size, parts[0].dtype)
         for block, part in zip(blocks, parts, strict=True):
-            flat[block.begin : block.begin + block.size] = part
+            flat[block.begin : block.begin + block.size] = _seen(part)
         return flat
 
-    return (
-        jax.tree.map(whole, *(block.carry for block in blocks)),
-        whole(*(block.count for block in blocks)),
-        done,
-    )
+    return jax.tree.map(whole, *(block.carry for block in blocks)), whole(*(block.count for block in blocks))
 
 
 @partial(
@@ -293,23 +356,3 @@ class Stop:
     def __exit__(self, *error: object) -> None:
         if self.main:
             signal.signal(signal.SIGINT, self.before)
-
-
-class _Bar:
-    """A progress bar over steps, or nothing."""
-
-    def __init__(self, steps: int, shown: bool) -> None:
-        self.steps, self.shown = steps, shown
-
-    def __enter__(self) -> Callable[[int], Any]:
-        if not self.shown:
-            return lambda now: None
-        from tqdm.auto import tqdm  # only here: it looks for a notebook, which takes time
-
-        self.tqdm = tqdm(total=self.steps, unit=" steps", unit_scale=True, desc="lifjax")
-        moved: Callable[[int], Any] = self.tqdm.update
-        return moved
-
-    def __exit__(self, *error: object) -> None:
-        if self.shown:
-            self.tqdm.close()

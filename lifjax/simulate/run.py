@@ -1,7 +1,9 @@
 """The door for people: a run is checked, run and gathered."""
 
 import math
+import os
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from lifjax.simulate.check import (
     check_shape,
 )
 from lifjax.simulate.core import make_ready, offsets, unflatten
+from lifjax.simulate.stream import run_stored
 from lifjax.stimulus.base import Stimulus, StimulusLike, terms
 
 
@@ -38,6 +41,8 @@ def simulate(
     state: State | None = None,
     population: int | tuple[int, ...] = (),
     progress: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Run:
     """Run a population of neurons and hand back what they did.
 
@@ -62,14 +67,19 @@ def simulate(
             models that allow it and the exact integrator: see `lifjax.neurons.between`.
         state: ``run.state`` of an earlier run, to go on from where it ended, in absolute time and with the same dt.
         population: a shape that joins the broadcast, for a population of equal neurons: 1000, or (10, 100).
-        progress: show a progress bar.
+        progress: show a progress bar; where there is no terminal, a line now and then.
+        out: a folder to write what is recorded to while the run goes on, in memory that does not grow with its length,
+            and with a checkpoint every few seconds (``pip install "lifjax[store]"``).
+        resume: go on with the run that is in ``out``, which must be this one, from its last checkpoint; begin it where
+            there is none.
 
     Returns:
-        A `lifjax.Run`.
+        A `lifjax.Run`; with ``out`` one that reads what it is asked for, as `lifjax.load` does.
 
     Raises:
         TypeError, ValueError: an argument makes no sense; said before any work.
         MemoryError: what is to be recorded does not fit; said before any work, with the size.
+        OSError: ``out`` cannot be written; what was done is kept.
 
     Example:
         >>> import lifjax
@@ -85,22 +95,17 @@ def simulate(
     size = math.prod(shape)
     select = check_neurons(neurons, size)
     kept |= offsets(kept, spike_timing)
+    how: dict[str, Any] = {
+        "dt": float(dt), "seed": seed, "record": kept, "every": int(every), "select": select, "integrator": integrator,
+        "spike_timing": spike_timing, "state": state, "population": population, "progress": progress,
+    }  # fmt: skip
+    if out is not None:
+        _check_memory(0, size, frozenset(), every, select)
+        return run_stored(out, neuron, stimulus, steps, again=resume, **how)
+    if resume:
+        raise ValueError("resume=True goes on with a run in a folder; give out= too")
     _check_memory(steps, size, kept, every, select)
-    return run_steps(
-        neuron,
-        stimulus,
-        steps,
-        dt=float(dt),
-        seed=seed,
-        record=kept,
-        every=int(every),
-        select=select,
-        integrator=integrator,
-        spike_timing=spike_timing,
-        state=state,
-        population=population,
-        progress=progress,
-    )
+    return run_steps(neuron, stimulus, steps, **how)
 
 
 def run_steps(

@@ -1,0 +1,96 @@
+"""How far a run is: a bar in a terminal and in a notebook, and elsewhere, as in a log, a line now and then."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lifjax.backend import human
+
+_A_LOOK = 0.5  # s between two looks at what is costly to find out
+_LINES = (1.0, 60.0)  # s until the first line, and at most between two
+
+
+class Progress:
+    """Tells how far a run is, or nothing.
+
+    Args:
+        steps: how many there are.
+        done: how many were done before.
+        shown: whether to tell.
+        spikes: finds out how many there were so far.
+        written: finds out how many bytes are on disk; None where nothing is written.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        done: int,
+        shown: bool,
+        spikes: Callable[[], int],
+        written: Callable[[], int] | None = None,
+    ) -> None:
+        self.steps, self.done, self.shown, self.spikes, self.written = steps, done, shown, spikes, written
+        self.before = done
+
+    def __enter__(self) -> Callable[[int], Any]:
+        if not self.shown:
+            return lambda now: None
+        self.begun = self.looked = time.monotonic()
+        if not (sys.stderr.isatty() or "ipykernel" in sys.modules):
+            self.wait = _LINES[0]
+            return self._line
+        from tqdm.auto import tqdm  # only here: it looks for a notebook, which takes time
+
+        self.bar = tqdm(total=self.steps, initial=self.done, unit=" steps", unit_scale=True, desc="lifjax")
+        return self._bar
+
+    def _bar(self, now: int) -> None:
+        self.done += now
+        if (time.monotonic() - self.looked > _A_LOOK) or self.done == self.steps:
+            self.bar.set_postfix_str(self._found(), refresh=False)
+            self.looked = time.monotonic()
+        self.bar.update(now)
+
+    def _line(self, now: int) -> None:
+        self.done += now
+        if time.monotonic() - self.looked < self.wait or self.done == self.steps:
+            return
+        self.looked, self.wait = time.monotonic(), min(2 * self.wait, _LINES[1])
+        self._say()
+
+    def _say(self) -> None:
+        seconds = max(time.monotonic() - self.begun, 1e-9)
+        rate = (self.done - self.before) / seconds
+        left = (self.steps - self.done) / rate if rate else 0.0
+        end = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + left))
+        until = f", {_clock(left)} left, until {end}" if self.done < self.steps else f" in {_clock(seconds)}"
+        print(
+            f"lifjax: {self.done / self.steps:4.0%}, {self.done:,} of {self.steps:,} steps, {rate:,.0f} steps/s, "
+            f"{self._found()}{until}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _found(self) -> str:
+        told = f"{self.spikes():,} spikes"
+        return told if self.written is None else f"{told}, {human(self.written())} on disk"
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if not self.shown:
+            return
+        if hasattr(self, "bar"):
+            self.bar.close()
+        elif kind is None:
+            self._say()
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    Example:
+        >>> _clock(3725.0)
+        '1:02:05'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,0 +1,96 @@
+"""What is exported is read back by the field's own readers as the same spikes."""
+
+import datetime
+
+import libsonata
+import numpy as np
+import pynwb
+import pytest
+
+import lifjax
+
+TAU = np.linspace(8.0, 12.0, 30)
+
+
+@pytest.fixture(params=["in memory", "on disk", "from a state", "between grid times"])
+def run(request, tmp_path):
+    neuron, noise = lifjax.LIF(tau_m=TAU), lifjax.white_noise(np.linspace(150.0, 260.0, 30), 5.0)
+    how = {"record": ("V", "spikes", "current"), "seed": 5, "every": 2, "neurons": [3, 29]}
+    if request.param == "on disk":
+        how["out"] = tmp_path / "run"
+    if request.param == "from a state":
+        how["state"] = lifjax.simulate(neuron, noise, 33.3, seed=5).state
+    if request.param == "between grid times":
+        how |= {"integrator": "exact", "spike_timing": "interpolated"}
+    return lifjax.simulate(neuron, noise, 300.0, **how)
+
+
+def test_libsonata_reads_the_same_spikes(run, tmp_path):
+    lifjax.export.sonata(run, tmp_path / "spikes.h5", population="mine")
+    population = libsonata.SpikeReader(tmp_path / "spikes.h5")["mine"]
+    times, neurons = run.events()
+    assert len(times) > 100
+    assert population.sorting == "by_id"
+    found = population.get_dict()
+    order = np.argsort(times, kind="stable")
+    np.testing.assert_array_equal(np.sort(found["timestamps"]), times[order])
+    for neuron in (0, 3, 17, 29):
+        own = population.get(node_ids=[neuron])
+        assert [time for _, time in own] == times[neurons == neuron].tolist()
+
+
+def test_pynwb_reads_the_same_spikes_and_traces(run, tmp_path):
+    begun = datetime.datetime(2024, 5, 1, 12, tzinfo=datetime.UTC)
+    lifjax.export.nwb(run, tmp_path / "run.nwb", start=begun)
+    assert pynwb.validate(path=tmp_path / "run.nwb") == []
+    with pynwb.NWBHDF5IO(tmp_path / "run.nwb", "r") as io:
+        file = io.read()
+        assert file.session_start_time == begun
+        assert len(file.units) == 30
+        for neuron, train in enumerate(run.spike_times):
+            np.testing.assert_array_equal(file.units["spike_times"][neuron], train / 1000)
+        V = file.acquisition["V"]
+        np.testing.assert_array_equal(V.data[:], run.V)
+        assert (V.unit, V.conversion) == ("volts", 1e-3)
+        np.testing.assert_allclose(V.starting_time + np.arange(len(V.data)) / V.rate, run.times / 1000, atol=1e-12)
+        assert file.acquisition["current"].unit == "amperes"
+
+
+def test_neo_has_the_same_spikes_and_traces(run):
+    segment = lifjax.export.neo(run).segments[0]
+    assert len(segment.spiketrains) == 30
+    for mine, train in zip(segment.spiketrains, run.spike_times, strict=True):
+        np.testing.assert_array_equal(mine.rescale("ms").magnitude, train)
+        assert float(mine.t_stop) == run.start_time + run.duration
+    V = next(signal for signal in segment.analogsignals if signal.name == "V")
+    np.testing.assert_array_equal(V.magnitude, run.V)
+    np.testing.assert_allclose(V.times.rescale("ms").magnitude, run.times, atol=1e-9)
+    assert str(V.dimensionality) == "mV"
+
+
+def test_a_single_neuron_and_silent_ones_can_be_exported(tmp_path):
+    for name, current in (("one", 300.0), ("silent", [0.0, 0.0, 300.0])):
+        run = lifjax.simulate(lifjax.LIF(), current, 50.0, record=("spikes",))
+        lifjax.export.sonata(run, tmp_path / f"{name}.h5")
+        lifjax.export.nwb(run, tmp_path / f"{name}.nwb")
+        times, neurons = run.events()
+        found = libsonata.SpikeReader(tmp_path / f"{name}.h5")["lifjax"].get()
+        assert sorted(found) == sorted(zip(neurons.tolist(), times.tolist(), strict=True))
+        with pynwb.NWBHDF5IO(tmp_path / f"{name}.nwb", "r") as io:
+            np.testing.assert_array_equal(io.read().units["spike_times"][int(run.spike_count.size) - 1], times / 1000)
+        assert len(lifjax.export.neo(run).segments[0].spiketrains) == run.spike_count.size
+
+
+def test_a_file_that_is_there_is_not_written_over_and_one_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    run = lifjax.simulate(lifjax.LIF(), 300.0, 50.0, record=())
+    with pytest.raises(ValueError, match="spikes were not recorded"):
+        lifjax.export.sonata(run, tmp_path / "spikes.h5")
+    lifjax.export.nwb(run, tmp_path / "run.nwb")
+    for export in (lifjax.export.nwb, lifjax.export.sonata):
+        with pytest.raises(FileExistsError, match="is there already"):
+            export(lifjax.simulate(lifjax.LIF(), 300.0, 50.0), tmp_path / "run.nwb")
+    full = lifjax.simulate(lifjax.LIF(), 300.0, 50.0)
+    monkeypatch.setattr(lifjax.Run, "events_of", lambda *_: (_ for _ in ()).throw(RuntimeError("struck")))
+    with pytest.raises(RuntimeError, match="struck"):
+        lifjax.export.sonata(full, tmp_path / "spikes.h5")
+    assert [file.name for file in tmp_path.iterdir()] == ["run.nwb"]
