@@ -151,7 +151,7 @@ MODELS = tuple(
         f"{model}, 100,000 neurons", 100_000, 10_000, "dc", "counts",
         (LIFJAX, *(BRIAN2_ADEX if model == "AdEx" else ())), model=model,
     )
-    for model in ("LIF", "EIF", "AdEx")
+    for model in ("LIF", "AdaptiveLIF", "GIF", "GLIF", "EIF", "AdEx", "QIF", "Izhikevich")
 )  # fmt: skip
 
 GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "fit": FIT, "models": MODELS, "gpu": GPU}

@@ -22,7 +22,12 @@ FIT_CURRENTS = np.array([220.0, 260.0, 310.0, 400.0, 500.0])  # pA, under which 
 FIT_BOUNDS = {"tau_m": (5.0, 25.0), "g_L": (5.0, 20.0)}  # ms, nS
 FIT_START, FIT_TRUTH, FIT_CLOSE = (10.0, 10.0), (12.0, 9.0), 0.5  # tau_m and g_L; Hz, the error that is to be reached
 WANTED = 0.04  # spikes a ms that a gradient's loss asks for
-CURRENTS = {"EIF": (300, 1500), "AdEx": (300, 1500)}  # pA, of the models whose range is another than the LIF's
+CURRENTS = {
+    "EIF": (300, 1500),
+    "AdEx": (300, 1500),
+    "QIF": (20, 250),
+    "Izhikevich": (4, 20),
+}  # pA, of the models whose range is another than the LIF's
 SPREAD = 500.0  # pA, standard deviation of the noise in a step: sigma = 5 pA sqrt(s) at dt = 0.1 ms
 
 
