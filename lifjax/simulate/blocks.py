@@ -229,8 +229,10 @@ def octets_between(first: int, stop: int) -> int:
     return -(-stop // OCTET) - first // OCTET
 
 
-def _seen(x: Array) -> np.ndarray:
+def _seen(x: Array | np.ndarray) -> np.ndarray:
     """An array's numbers for a moment: without a copy on a CPU, where its memory is soon to be written again."""
+    if isinstance(x, np.ndarray):  # of a run without steps
+        return x
     x.block_until_ready()
     here = next(iter(x.devices())).platform == "cpu"
     return np.from_dlpack(x) if here else np.asarray(x)  # type: ignore[arg-type] # JAX leaves out an argument
