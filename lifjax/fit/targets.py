@@ -209,7 +209,7 @@ def first_interval(target: Values, weight: Values = 1.0) -> FirstInterval:
         >>> both = [lifjax.targets.first_interval(20.0), lifjax.targets.last_interval(40.0)]
         >>> begin = lifjax.AdEx(V_init=-60.0, b=20.0)
         >>> found = lifjax.fit(begin, 700.0, both, 500.0, free=("b", "g_L"), restarts=8)
-        >>> found.error < 0.5
+        >>> bool(found.error < 0.5)
         True
     """
     return FirstInterval(target, weight)
