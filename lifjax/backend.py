@@ -51,6 +51,10 @@ class Layout:
     steps: int
     round: int
 
+    def moved(self, by: int) -> "Layout":
+        """The same for neurons so much further on."""
+        return dataclasses.replace(self, begins=tuple(begin + by for begin in self.begins)) if by else self
+
 
 def layout(neurons: int, recorded: float) -> Layout:
     """How a run of a population is cut, which depends on its size, what it records and the machine alone.

@@ -77,6 +77,8 @@ def test_devices_blocks_chunks_engines_and_options_give_the_same_bits_in_fresh_p
     assert digest(XLA_FLAGS=two) == whole
     assert digest(block=700, share=100, chunk=64, XLA_FLAGS=two) == whole
     assert digest(XLA_FLAGS=fused) == whole
+    for devices in (4, 8):
+        assert digest(share=100, XLA_FLAGS=f"--xla_force_host_platform_device_count={devices}") == whole
     assert digest(LIFJAX_ENGINE="scan") == whole
     assert digest(LIFJAX_ENGINE="scan", block=700, chunk=64, XLA_FLAGS=f"{two} {fused}") == whole
 

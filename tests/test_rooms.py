@@ -17,8 +17,8 @@ from lifjax import neurons, stimulus
 PACKAGE = pathlib.Path(lifjax.__file__).parent
 # Each room may import itself and those before it; the first three nothing of lifjax.
 ROOMS = (
-    "noise", "surrogate", "analysis", "neurons", "theory", "stimulus", "record", "backend", "store", "export",
-    "simulate", "fit", "plot", "tutorial", "cli", "__main__", "__init__",
+    "noise", "surrogate", "analysis", "neurons", "theory", "stimulus", "record", "backend", "processes", "store",
+    "export", "simulate", "fit", "plot", "tutorial", "cli", "__main__", "__init__",
 )  # fmt: skip
 FREE = ROOMS[:3]
 PUBLIC = ("noise", "surrogate", "analysis", "neurons", "theory", "fit.targets", "export", "plot", "tutorial")

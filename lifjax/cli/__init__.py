@@ -2,11 +2,12 @@
 
 import argparse
 import importlib.metadata
+import os
 import sys
 from collections.abc import Sequence
 
-from lifjax import backend
-from lifjax.cli import fi, fit, run
+from lifjax import backend, processes
+from lifjax.cli import fi, fit, run, several
 from lifjax.cli.settings import Namespace
 
 
@@ -38,11 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         >>> main(["run", "--tau_m", "-1"])
         2
     """
-    given = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = parser().parse_args(words, argparse.Namespace(arguments=words))
     try:
         return int(given.work(given))
+    except processes.OtherProcessError as error:
+        if processes.number() == 0 or error.lost:
+            print(f"lifjax: error: {error}", file=sys.stderr, flush=True)
+        if error.lost:
+            os._exit(1)  # whoever is lost would be waited for in the end
+        return 2
     except (ValueError, TypeError, OSError, MemoryError, argparse.ArgumentTypeError) as error:
-        print(f"lifjax: error: {error}", file=sys.stderr)
+        if not several.shared(given) or processes.number() == 0:  # the first is told of what went wrong in others
+            print(f"lifjax: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lifjax: stopped, nothing was written", file=sys.stderr)

@@ -33,7 +33,7 @@ class Folder:
 
     def __init__(self, out: Path | None, default: str, force: bool) -> None:
         self.force = force
-        self.path = (_free(default) if out is None else out).absolute()
+        self.path = (free_name(default) if out is None else out).absolute()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() and not (self.path.is_dir() and not any(self.path.iterdir())):
             foreign = self._foreign()
@@ -84,7 +84,7 @@ class Folder:
             shutil.rmtree(old, ignore_errors=True)
             return
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            self.path = _free(str(self.path))  # another run took the name meanwhile
+            self.path = free_name(str(self.path))  # another run took the name meanwhile
         self._publish()
 
     def _publish(self) -> None:
@@ -108,7 +108,7 @@ class Folder:
         return f"other files too, such as {others[0]}" if others else ""
 
 
-def _free(name: str) -> Path:
+def free_name(name: str) -> Path:
     """The first of name, name-2, name-3 ... that is not there."""
     path, number = Path(name), 1
     while path.exists():

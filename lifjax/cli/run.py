@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lifjax import analysis, backend
-from lifjax.cli.folder import SETTINGS, STORED, Folder, finite, print_table, write_summary
+from lifjax import analysis, backend, processes
+from lifjax.cli import several
+from lifjax.cli.folder import SETTINGS, STORED, Folder, finite, free_name, print_table, write_summary
 from lifjax.cli.recording import Recorded, read_recording
 from lifjax.cli.settings import (
     COMMON,
@@ -70,6 +71,7 @@ def add(commands: Any) -> None:
     add_output(command, "lifjax-run").add_argument(
         "--resume", type=Path, metavar="DIR", help="go on with the run in a folder, whatever ended it"
     )
+    several.add(command)
     command.set_defaults(work=work)
 
 
@@ -87,27 +89,55 @@ def add_output(command: argparse.ArgumentParser, folder: str) -> Any:
 
 def work(given: Namespace) -> int:
     """Run, tell and write."""
+    several.check(given)
+    if given.processes is not None and given.join is None:
+        return _start(given)
+    shared = several.join(given)
     if given.resume is not None:
         return _resume(given)
-    settings, how, recorded = _asked(given)
+    settings, how, recorded = processes.together(lambda: _asked(given)) if shared else _asked(given)
+    if shared or (given.out is not None and importlib.util.find_spec("zarr") is not None):
+        return _stored(given, settings, how, recorded)
     folder = Folder(given.out, "lifjax-run", given.force)
-    if given.out is None or importlib.util.find_spec("zarr") is None:
-        with folder as draft:
-            told = _run(draft, settings, how, recorded)
-    else:
-        path, failed = folder.begin(), True
-        try:
-            (path / SETTINGS).write_text(to_toml(settings), encoding="utf-8")
-            told = _run(path, settings, {**how, "out": path / STORED}, recorded)
-            failed = False
-        except KeyboardInterrupt:
-            print("lifjax: stopped at once, what was written is kept", file=sys.stderr)
-            return 130
-        finally:
-            folder.end(failed)
-            if failed and (path / STORED).exists():
-                print(f"lifjax: lifjax run --resume {given.out} goes on with what was done", file=sys.stderr)
+    with folder as draft:
+        told = _run(draft, settings, how, recorded)
     return _say(told, folder.path, settings)
+
+
+def _start(given: Namespace) -> int:
+    """Have the run done by several processes, once all that can be refused here has been."""
+    if given.resume is not None:
+        return several.start(given, given.resume)
+    _asked(given)
+    return several.start(given, free_name("lifjax-run") if given.out is None else given.out)
+
+
+def _stored(given: Namespace, settings: Settings, how: dict[str, Any], recorded: Recorded | None) -> int:
+    """Run, and write meanwhile; of several processes the first makes the folder and fills it in the end."""
+    first = processes.number() == 0
+
+    def begin() -> Folder | None:
+        if not first:
+            return None
+        folder = Folder(given.out, "lifjax-run", given.force)
+        (folder.begin() / SETTINGS).write_text(to_toml(settings), encoding="utf-8")
+        return folder
+
+    folder, failed = processes.together(begin), True
+    path = Path(processes.meet({"path": str(folder.path) if folder else ""})[0]["path"])
+    try:
+        told = _run(path, settings, {**how, "out": path / STORED}, recorded)
+        failed = False
+    except KeyboardInterrupt:
+        if first:
+            print("lifjax: stopped at once, what was written is kept", file=sys.stderr)
+        return 130
+    finally:
+        if folder is not None:
+            folder.end(failed)
+            if failed and given.join is None and (path / STORED).exists():
+                print(f"lifjax: lifjax run --resume {given.out or path} goes on with what was done", file=sys.stderr)
+    return _say(told, path, settings)
 
 
 def _asked(given: Namespace) -> tuple[Settings, dict[str, Any], Recorded | None]:
@@ -140,7 +170,8 @@ def _run(folder: Path, settings: Settings, how: dict[str, Any], recorded: Record
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a run stopped early, which the table says
         run = simulate(**how)
-    return _fill(folder, run, settings, recorded, run.steps, time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    return processes.together(lambda: _fill(folder, run, settings, recorded, run.steps, seconds))
 
 
 def _resume(given: Namespace) -> int:
@@ -151,10 +182,14 @@ def _resume(given: Namespace) -> int:
     path: Path = given.resume.absolute()
     bare = path.is_dir() and not (path / STORED).exists()  # what simulate(..., out=path) wrote
     stored = path if bare else path / STORED
-    before, begun = load(stored).steps, time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        run = resume(stored, progress=not given.quiet)
+    before, begun = processes.together(lambda: load(stored).steps), time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            run = resume(stored, progress=not given.quiet)
+    except KeyboardInterrupt:
+        print("lifjax: stopped at once, what was written is kept", file=sys.stderr)
+        return 130
     seconds, steps = time.perf_counter() - begun, run.steps - before
     settings: Settings = {"duration": run.wanted * run.dt}
     if bare:
@@ -163,11 +198,14 @@ def _resume(given: Namespace) -> int:
     settings = read(config, KNOWN)
     current = settings["current"]
     recorded = read_recording(Path(current)) if current is not None and Path(current).exists() else None
-    return _say(_fill(path, run, settings, recorded, steps, seconds), path, settings)
+    told = processes.together(lambda: _fill(path, run, settings, recorded, steps, seconds))
+    return _say(told, path, settings)
 
 
 def _fill(folder: Path, run: Run, settings: Settings, recorded: Recorded | None, steps: int, seconds: float) -> Told:
-    """Write what came of a run, of which so many steps took so long."""
+    """Write what came of a run, of which so many steps took so long; one of several processes does."""
+    if processes.number() > 0:
+        return run, {}
     if run.stopped:
         print("lifjax: stopping, writing what was done", file=sys.stderr)
     results = _results(run, steps, seconds)
@@ -183,6 +221,8 @@ def _fill(folder: Path, run: Run, settings: Settings, recorded: Recorded | None,
 def _say(told: Told, path: Path, settings: Settings) -> int:
     """Print what came of it; the exit status."""
     run, results = told
+    if processes.number() > 0:
+        return 130 if run.stopped else 0
     print_table(_table(run, results))
     print(f"written to {path}")
     if results["spikes"] > MOST_SPIKES:
@@ -206,7 +246,7 @@ def _results(run: Run, steps: int, seconds: float) -> dict[str, Any]:
         "duration_ms": run.duration,
         "seconds": seconds,
         "neuron_steps_per_second": run.spike_count.size * steps / seconds,
-        "device": backend.device_name(),
+        "device": (f"{processes.count()} processes on " if processes.count() > 1 else "") + backend.device_name(),
         "precision": str(run.state.neuron.V.dtype),
     }
 

@@ -5,7 +5,6 @@ import math
 import signal
 import threading
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,23 +25,31 @@ class Records:
     """What a run records, and how it is cut; where it goes is said by a class that keeps it.
 
     done: steps that were done before, whose records are there already.
+    begin, size: the neurons that are run here: so many from one on.
     """
 
     done = 0
     way_on = "state=run.state"
-    written: Callable[[], int] | None = None  # how many bytes are on disk, where any are
 
     def __init__(
-        self, shape: tuple[int, ...], first: int, record: frozenset[str], every: int, select: np.ndarray | None
+        self,
+        shape: tuple[int, ...],
+        first: int,
+        record: frozenset[str],
+        every: int,
+        select: np.ndarray | None,
+        share: tuple[int, int] | None = None,
     ) -> None:
         self.first, self.record, self.every, self.select = first, record, every, select
-        self.size, self.tail = math.prod(shape), shape if select is None else select.shape
+        self.tail = shape if select is None else select.shape
+        self.begin, stop = (0, math.prod(shape)) if share is None else share
+        self.size = stop - self.begin
         self.dtype = working_dtype()
         self.names = sorted(record - {"spikes", OFFSET}, reverse=True)
         spikes = self.size / OCTET if "spikes" in record else 0
-        row = len(self.names) * math.prod(self.tail) * self.dtype.itemsize
+        row = len(self.names) * (self.size if select is None else select.size) * self.dtype.itemsize
         timed = self.size * self.dtype.itemsize if OFFSET in record else 0
-        self.layout = layout(self.size, row / every + spikes + timed)
+        self.layout = layout(self.size, row / every + spikes + timed).moved(self.begin)
 
     def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
         """Keep spikes of a block, from the octet of step ``first`` on."""
@@ -56,8 +63,13 @@ class Records:
         """Keep what was recorded of some neurons at single steps, from the step ``sample * every`` on."""
         raise NotImplementedError
 
-    def reached(self, done: int, whole: Callable[[], tuple[Any, np.ndarray]]) -> None:
-        """All blocks are at the same step; ``whole`` gathers the state and the spike counts."""
+    def reached(self, done: int, blocks: "Blocks", asked: bool) -> bool:
+        """All blocks are at the same step; whether to stop there, as someone may have ``asked``."""
+        return asked
+
+    def told(self, blocks: "Blocks") -> tuple[int, int | None]:
+        """How many spikes there were so far, and how many bytes are on disk, where any are."""
+        return blocks.spikes(), None
 
     def within(self, begin: int, size: int) -> np.ndarray:
         """Which of the selected neurons are among so many from neuron ``begin`` on."""
@@ -248,61 +260,65 @@ def run_blocks(
     Returns:
         The flat state and the spike counts, on the host, and how many steps were done.
     """
-    size = math.prod(plan.shape)
-    lay = buffers.layout
-    devices = run_devices()
-    places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
-    if len(lay.begins) > 1 or steps > lay.steps or len(devices) > 1:  # to the devices once, not at every call
-        plans = [
-            jax.tree.map(lambda x, at=device: jax.device_put(x, at) if np.ndim(x) else x, plan) for device in places
-        ]
-    else:
-        plans = [plan]
-    most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
-    # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
-    carry = jax.tree.map(np.asarray, carry)
-    count = np.zeros(size, np.int32) if count is None else count
-    blocks = [
-        Block(plan, carry, count, number, buffers, most, device)
-        for number, plan, device in zip(
-            range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False
-        )
-    ]
+    blocks = Blocks(plan, carry, steps, buffers, count)
     del carry  # the blocks have it
-    done = buffers.done
-    spare: dict[Any, Any] = {}
-
-    def whole() -> tuple[Any, np.ndarray]:
-        return _gathered(blocks, size)
-
-    def spikes() -> int:
-        return sum(int(_seen(block.count)[buffers.shared(block.number) :].sum(dtype=np.int64)) for block in blocks)
-
-    with Progress(steps, done, progress, spikes, buffers.written) as moved, Stop() as stop:
-        while done < steps and not stop.asked:
+    lay, done, last = buffers.layout, buffers.done, buffers.first + steps
+    ended = done >= steps
+    with Progress(steps, done, progress, lambda: buffers.told(blocks)) as moved, Stop() as stop:
+        while not ended:
             first = buffers.first + done
-            stop_at = min(first - first % lay.round + lay.round, buffers.first + steps)
-            on_every_core(partial(Block.advance, first=first, stop=stop_at, steps=lay.steps, spare=spare), blocks)
-            now = stop_at - first
-            done += now
-            buffers.reached(done, whole)
-            moved(now)
+            stop_at = min(first - first % lay.round + lay.round, last)
+            blocks.advance(first, stop_at)
+            done = stop_at - buffers.first
+            ended = buffers.reached(done, blocks, stop.asked) or done >= steps
+            moved(stop_at - first)
     if done < steps:
         told = f"stopped after {done} of {steps} steps; what was done is kept: pass {buffers.way_on} to go on"
         warnings.warn(told, stacklevel=4)
-    return *whole(), done
+    return *blocks.gathered(), done
 
 
-def _gathered(blocks: list[Block], size: int) -> tuple[Any, np.ndarray]:
-    """The flat state and the spike counts of all blocks, copied to the host."""
+class Blocks:
+    """All blocks of a run, on the devices there are."""
 
-    def whole(*parts: Array) -> np.ndarray:
-        flat = np.empty(size, parts[0].dtype)
-        for block, part in zip(blocks, parts, strict=True):
-            flat[block.begin : block.begin + block.size] = _seen(part)
-        return flat
+    def __init__(self, plan: Plan, carry: Any, steps: int, buffers: Records, count: np.ndarray | None) -> None:
+        self.buffers = buffers
+        lay, devices = buffers.layout, run_devices()
+        places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
+        plans = [plan]
+        if len(lay.begins) > 1 or steps > lay.steps or len(devices) > 1:  # to the devices once, not at every call
+            plans = [
+                jax.tree.map(lambda x, at=device: jax.device_put(x, at) if np.ndim(x) else x, plan) for device in places
+            ]
+        most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
+        # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
+        carry = jax.tree.map(np.asarray, carry)
+        count = np.zeros(math.prod(plan.shape), np.int32) if count is None else count
+        turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
+        self.all = [Block(plan, carry, count, number, buffers, most, device) for number, plan, device in turns]
+        self.spare: dict[Any, Any] = {}
 
-    return jax.tree.map(whole, *(block.carry for block in blocks)), whole(*(block.count for block in blocks))
+    def advance(self, first: int, stop: int) -> None:
+        """Run all from step ``first`` to before ``stop``."""
+        steps = self.buffers.layout.steps
+        on_every_core(partial(Block.advance, first=first, stop=stop, steps=steps, spare=self.spare), self.all)
+
+    def spikes(self) -> int:
+        """How many there were."""
+        own = [_seen(block.count)[self.buffers.shared(block.number) :] for block in self.all]
+        return sum(int(count.sum(dtype=np.int64)) for count in own)
+
+    def gathered(self) -> tuple[Any, np.ndarray]:
+        """The flat state and the spike counts of all blocks, copied to the host."""
+
+        def whole(*parts: Array) -> np.ndarray:
+            flat = np.empty(self.buffers.size, parts[0].dtype)
+            for block, part in zip(self.all, parts, strict=True):
+                begin = block.begin - self.buffers.begin
+                flat[begin : begin + block.size] = _seen(part)
+            return flat
+
+        return jax.tree.map(whole, *(block.carry for block in self.all)), whole(*(block.count for block in self.all))
 
 
 @partial(

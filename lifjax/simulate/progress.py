@@ -18,8 +18,7 @@ class Progress:
         steps: how many there are.
         done: how many were done before.
         shown: whether to tell.
-        spikes: finds out how many there were so far.
-        written: finds out how many bytes are on disk; None where nothing is written.
+        found: finds out how many spikes there were so far, and how many bytes are on disk, or None.
     """
 
     def __init__(
@@ -27,10 +26,9 @@ class Progress:
         steps: int,
         done: int,
         shown: bool,
-        spikes: Callable[[], int],
-        written: Callable[[], int] | None = None,
+        found: Callable[[], tuple[int, int | None]],
     ) -> None:
-        self.steps, self.done, self.shown, self.spikes, self.written = steps, done, shown, spikes, written
+        self.steps, self.done, self.shown, self.found = steps, done, shown, found
         self.before = done
 
     def __enter__(self) -> Callable[[int], Any]:
@@ -73,8 +71,9 @@ class Progress:
         )
 
     def _found(self) -> str:
-        told = f"{self.spikes():,} spikes"
-        return told if self.written is None else f"{told}, {human(self.written())} on disk"
+        spikes, written = self.found()
+        told = f"{spikes:,} spikes"
+        return told if written is None else f"{told}, {human(written)} on disk"
 
     def __exit__(self, kind: object, *error: object) -> None:
         if not self.shown:

@@ -1,46 +1,74 @@
 """A run whose records go to disk while it runs, and that goes on where it ended, whatever ended it."""
 
+import contextlib
+import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from lifjax import processes
 from lifjax.backend import chunk_columns, chunk_rows, in_chunks, layout
 from lifjax.neurons.base import Neuron, working_dtype
 from lifjax.record import OCTET, OFFSET, State
-from lifjax.simulate.blocks import Records, run_blocks
+from lifjax.simulate.blocks import Blocks, Records, run_blocks
 from lifjax.simulate.core import make_ready
 from lifjax.stimulus.base import StimulusLike, terms
 from lifjax.store import Chunks, Folder, StoredRun, Strip, Writer, check_free, describe, digest, holds_run, loaded
 from lifjax.store.tree import kind_of, kinds_in
 
 CHECKPOINT = 10.0  # s between two checkpoints
+_MEETING = 2.0  # s between two meetings of processes, at most about so many
+_APART = 64  # chosen neurons that have a column of chunks each, so that any process may have any of them
 _HEIGHT = 4  # chunks of a subset of neurons that may be begun at once, since blocks come to it one after the other
 
 
 class Stream(Records):
-    """Where the records of a run go, chunk by chunk, into a folder; see `Records`."""
+    """Where the records of a run go, chunk by chunk, into a folder; see `Records`.
+
+    Of several processes each has the neurons of some columns of chunks. They meet now and then: where one has failed
+    or was asked to stop, all stop, and a checkpoint is of one step in all.
+    """
 
     way_on = "resume=True"
 
     def __init__(self, folder: Folder, done: int) -> None:
         run, self.folder, self.done = folder.run, folder, done
         select = None if run["neurons"] is None else folder.given()["neurons"]
-        super().__init__(tuple(run["shape"]), run["first_step"], frozenset(run["record"]), run["every"], select)
+        low, high = (part * folder.width for part in processes.share(folder.parts))
+        own = low, min(high, folder.size)
+        super().__init__(tuple(run["shape"]), run["first_step"], frozenset(run["record"]), run["every"], select, own)
         heights = [_HEIGHT * folder.chunks[name].chunk[0] for name in self.names if select is not None]
-        self.layout = in_chunks(self.layout, self.size, folder.width, min(heights, default=self.layout.round))
+        most = min(heights, default=self.layout.round)
+        self.layout = in_chunks(self.layout, self.size, folder.width, most).moved(self.begin)
         self.writer = Writer()
         self.strips = {
-            name: [Strip(self.writer, array, j) for j in range(-(-array.shape[1] // array.chunk[1]))]
-            for name, array in folder.chunks.items()
+            name: [Strip(self.writer, array, j) for j in self._columns(name)] for name, array in folder.chunks.items()
         }
         self.saved, self.at = self.first + done, time.monotonic()
-        self.before = 0
+        self.before, self.found = 0, (0, 0)
+        self.rounds, self.meeting, self.met = 1, 0, self.at
+
+    def _columns(self, name: str) -> list[int]:
+        """Which columns of an array's chunks are written here."""
+        array = self.folder.chunks[name]
+        width, columns = array.chunk[1], array.shape[1]
+        if self.select is None or name not in self.names:
+            return list(range(self.begin // width, -(-(self.begin + self.size) // width)))
+        inside = np.zeros(columns, bool)
+        inside[self.within(self.begin, self.size)] = True
+        parts = [inside[at : at + width] for at in range(0, columns, width)]
+        if any(part.any() and not part.all() for part in parts):
+            raise ValueError(
+                f"neurons: {name} of {columns} neurons cannot be written by {processes.count()} processes; choose at "
+                f"most {_APART} neurons, or all (neurons=None), or use one process"
+            )
+        return [j for j, part in enumerate(parts) if part.any()]
 
     def restore(self, before: StoredRun) -> None:
         """Check all that was written before, and take back the chunks that are not full."""
@@ -48,13 +76,20 @@ class Stream(Records):
             begin, stop = before.rows(name)
             if begin == stop:
                 continue
-            self.before += self.folder.chunks[name].check(begin, stop)
+            self.before += self.folder.chunks[name].check(begin, stop, [strip.j for strip in strips])
             for strip in strips:
                 strip.restore(stop)
 
-    def written(self) -> int:
-        """How many bytes are on disk."""
-        return self.before + self.writer.size
+    def agree(self) -> None:
+        """Have rounds as long as those of the other processes."""
+        turn = max(word["round"] for word in processes.meet({"round": self.layout.round}))
+        self.layout = dataclasses.replace(self.layout, round=turn)
+
+    def told(self, blocks: Blocks) -> tuple[int, int | None]:
+        return self.found if processes.count() > 1 else self._found(blocks)
+
+    def _found(self, blocks: Blocks) -> tuple[int, int]:
+        return blocks.spikes(), self.before + self.writer.size
 
     def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
         self._keep("spikes", number, first // OCTET, octets)
@@ -76,18 +111,35 @@ class Stream(Records):
         """Keep rows of all neurons of a block, but those that the block before it has."""
         begin, stop = self.layout.begins[number], self.layout.begins[number] + self.layout.block
         width = self.folder.width
-        for strip in self.strips[name][(begin + self.shared(number)) // width : -(-stop // width)]:
+        first = self.begin // width
+        for strip in self.strips[name][(begin + self.shared(number)) // width - first : -(-stop // width) - first]:
             strip.put(row, values[:, strip.left - begin :][:, : strip.width])
             strip.release(row + len(values))
 
-    def reached(self, done: int, whole: Callable[[], tuple[Any, np.ndarray]]) -> None:
+    def reached(self, done: int, blocks: Blocks, asked: bool) -> bool:
         if self.select is not None:
             for name in self.names:
                 for strip in self.strips[name]:
                     strip.release(self._row(name, self.first + done))
         self.writer.require()
-        if time.monotonic() - self.at >= CHECKPOINT:
-            self.save(done, *whole())
+        save = time.monotonic() - self.at >= CHECKPOINT
+        if processes.count() > 1:
+            if done < min(self.meeting, self.folder.run["steps"]):
+                return False
+            asked, save = self._meet(done, blocks, asked, save)
+        if save:
+            self.save(done, *blocks.gathered())
+        return asked
+
+    def _meet(self, done: int, blocks: Blocks, asked: bool, save: bool) -> tuple[bool, bool]:
+        """Meet the other processes: whether to stop, which any may ask for, and to save, as the first one says."""
+        now = time.monotonic()
+        rounds = self.rounds * 2 if now - self.met < _MEETING / 2 else max(1, self.rounds // 2)
+        said = processes.meet({"stop": asked, "save": save, "rounds": rounds, "found": self._found(blocks)})
+        self.met, self.rounds = now, said[0]["rounds"]
+        self.meeting = done + self.rounds * self.layout.round
+        self.found = sum(word["found"][0] for word in said), sum(word["found"][1] for word in said)
+        return any(word["stop"] for word in said), said[0]["save"]
 
     def save(self, done: int, carry: Any, count: np.ndarray) -> None:
         """Write what is kept in memory, then, when that is on the disk, a checkpoint."""
@@ -98,18 +150,21 @@ class Stream(Records):
             for strip in strips:
                 strip.flush(self._row(name, step))
         self.writer.settle()
-        self.folder.checkpoints.save(step, 0, *_kept(carry, count))
+        self.folder.checkpoints.save(step, self.begin, *_kept(carry, count))
         self.saved, self.at = step, time.monotonic()
 
     def _row(self, name: str, step: int) -> int:
         """The first row that is of steps from ``step`` on only."""
         return -(-step // {"spikes": OCTET, OFFSET: 1}.get(name, self.every))
 
-    def explained(self, error: OSError) -> OSError:
-        """What could not be written, and what is there all the same."""
-        reached = f"step {self.saved} ({self.saved * self.folder.run['dt']:g} ms)"
-        told = f"{error.strerror or error}; the run is kept until {reached}: make room, then resume it"
-        return OSError(error.errno, told, str(error.filename or self.folder.path))
+    def explained(self, error: Exception) -> Exception:
+        """What went wrong, and what is there all the same."""
+        kept = f"the run is kept until step {self.saved} ({self.saved * self.folder.run['dt']:g} ms)"
+        if isinstance(error, OSError):
+            told = f"{error.strerror or error}; {kept}: make room, then resume it"
+            return OSError(error.errno, told, str(error.filename or self.folder.path))
+        told = f"{error}; {kept}: resume it, with as many processes as you like"
+        return processes.OtherProcessError(told, getattr(error, "lost", False))
 
 
 def _kept(carry: Any, count: np.ndarray) -> tuple[Any, dict[str, np.ndarray]]:
@@ -149,15 +204,18 @@ def run_stored(
         "spike_timing": spike_timing, "first_step": int(begin), "shape": list(plan.shape),
         "precision": str(working_dtype()), "state": None if state is None else _digest(carry),
     }  # fmt: skip
-    if again and holds_run(path):
-        folder = Folder.open(path)
-        folder.require_same(run)
-    else:
+
+    def begin_it() -> None:
+        if processes.number() > 0 or (again and holds_run(path)):
+            return
         check_free(path)
         width, chunks = _cut(path, run)
+        processes.share(-(-math.prod(plan.shape) // width))  # what cannot be shared is not begun
         told, arrays = _kept(carry, np.zeros(math.prod(plan.shape), np.int32))
-        folder = Folder.create(path, run, given, width, chunks, (told, arrays))
-    return _go_on(folder, kinds_in((neuron, stimulus, carry)), progress)
+        Folder.create(path, run, given, width, chunks, (told, arrays))
+
+    processes.together(begin_it)
+    return _go_on(path, run, kinds_in((neuron, stimulus, carry)), progress)
 
 
 def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progress: bool = False) -> StoredRun:
@@ -185,45 +243,58 @@ def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progre
         >>> lifjax.resume(folder).steps
         200
     """
-    there = Folder.open(Path(os.path.abspath(folder)))
-    there.require_same(there.run | {"precision": str(working_dtype())})
-    return _go_on(there, {kind_of(cls): cls for cls in known}, progress)
+    return _go_on(Path(os.path.abspath(folder)), None, {kind_of(cls): cls for cls in known}, progress)
 
 
-def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
-    """Run what is left of the run in a folder."""
-    before = loaded(folder, known)
-    left = before.wanted - before.steps
-    if not left:
-        return before
-    stream = Stream(folder, before.steps)
-    with folder.alone():
-        try:
-            folder.clear()
+def _go_on(path: Path, run: dict[str, Any] | None, known: dict[str, type], progress: bool) -> StoredRun:
+    """Do what is left of the run in a folder, which must be this one, where one is given."""
+    with contextlib.ExitStack() as held:
+
+        def open_it() -> tuple[StoredRun, Stream | None]:
+            folder = Folder.open(path)
+            folder.require_same(run or folder.run | {"precision": str(working_dtype())})
+            before = loaded(folder, known)
+            if before.wanted == before.steps:
+                return before, None
+            if processes.number() == 0:
+                held.enter_context(folder.alone())
+                folder.clear()
+            stream = Stream(folder, before.steps)
+            held.callback(stream.writer.close)
             stream.restore(before)
-            plan, carry, _ = make_ready(
-                before.neuron, terms(before.stimulus), left, before.dt, before.seed, before.state, before.integrator,
-                before.shape, before.spike_timing,
-            )  # fmt: skip
-            count = before.spike_count.reshape(-1)
-            carry, count, done = run_blocks(plan, carry, before.wanted, stream, progress, count)
-            stream.save(done, carry, count)
-        except OSError as error:
+            return before, stream
+
+        before, stream = processes.together(open_it)
+        if stream is None:
+            return before
+        try:
+            processes.together(lambda: _run_on(before, stream, progress and processes.number() == 0))
+        except (OSError, processes.OtherProcessError) as error:
             raise stream.explained(error) from error
-        finally:
-            stream.writer.close()
-    return loaded(folder, known)
+    return loaded(stream.folder, known)
+
+
+def _run_on(before: StoredRun, stream: Stream, progress: bool) -> None:
+    """Go on with a run to its end, or until it is stopped."""
+    stream.agree()
+    plan, carry, _ = make_ready(
+        before.neuron, terms(before.stimulus), before.wanted - before.steps, before.dt, before.seed, before.state,
+        before.integrator, before.shape, before.spike_timing,
+    )  # fmt: skip
+    carry, count, done = run_blocks(plan, carry, before.wanted, stream, progress, before.spike_count.reshape(-1))
+    stream.save(done, carry, count)
 
 
 def _cut(path: Path, run: dict[str, Any]) -> tuple[int, dict[str, Chunks]]:
     """How many neurons a chunk has, and the arrays that a run is to record."""
     size, first, end = math.prod(run["shape"]), run["first_step"], run["first_step"] + run["steps"]
-    width = chunk_columns(layout(size, size / OCTET).block)
+    part = -(-size // processes.count())
+    width = chunk_columns(layout(part, part / OCTET).block)
     real = working_dtype()
 
-    def array(name: str, dtype: Any, columns: int, steps: int) -> Chunks:
-        """One of ``columns`` columns with a row each so many steps."""
-        wide = min(width, columns)
+    def array(name: str, dtype: Any, columns: int, steps: int, most: int = width) -> Chunks:
+        """One of ``columns`` columns with a row each so many steps, at most so many columns in a chunk."""
+        wide = min(most, columns)
         high = chunk_rows(wide, np.dtype(dtype).itemsize)
         from_ = first // steps if name == "spikes" else -(-first // steps)
         base = from_ // high * high
@@ -237,7 +308,8 @@ def _cut(path: Path, run: dict[str, Any]) -> tuple[int, dict[str, Chunks]]:
             chunks[name] = array(name, real, size, 1)
         else:
             columns = size if run["neurons"] is None else run["neurons"]["shape"][0]
-            chunks[name] = array(name, real, columns, run["every"])
+            most = 1 if run["neurons"] is not None and columns <= _APART else width
+            chunks[name] = array(name, real, columns, run["every"], most)
     return width, chunks
 
 

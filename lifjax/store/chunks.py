@@ -154,10 +154,14 @@ class Chunks:
         on_threads(fill, pieces)
         return out
 
-    def check(self, begin: int, stop: int) -> int:
-        """Bytes of all chunks with rows from one to before another; raise DamagedError unless they are sound."""
+    def check(self, begin: int, stop: int, columns: Iterable[int] | None = None) -> int:
+        """Bytes of chunks with rows from one to before another, in all columns of chunks or in some.
+
+        Raises:
+            DamagedError: one of them is missing, or not what was written.
+        """
         rows = range(begin // self.chunk[0], -(-stop // self.chunk[0])) if begin < stop else ()
-        columns = range(-(-self.shape[1] // self.chunk[1]))
+        columns = range(-(-self.shape[1] // self.chunk[1])) if columns is None else list(columns)
         return sum(on_threads(lambda at: len(self.body(*at)), [(i, j) for i in rows for j in columns]))
 
 

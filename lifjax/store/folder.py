@@ -31,6 +31,7 @@ class Folder:
     run: what was run, as `lifjax.store.tree.describe` tells it.
     versions: of lifjax and what it ran on.
     width: neurons of a chunk of spikes.
+    size, parts: how many neurons there are, and how many columns of such chunks.
     chunks: the arrays that are recorded, by name.
     checkpoints: its checkpoints.
     """
@@ -38,7 +39,9 @@ class Folder:
     def __init__(self, path: Path, told: dict[str, Any]) -> None:
         self.path, self.run, self.versions, self.width = path, told["run"], told["versions"], told["width"]
         self.chunks = {name: Chunks.of(path / name, one) for name, one in told["chunks"].items()}
-        self.checkpoints = Checkpoints(path / CHECKPOINTS, int(np.prod(self.run["shape"], dtype=np.int64)))
+        self.size = int(np.prod(self.run["shape"], dtype=np.int64))
+        self.parts = -(-self.size // self.width)
+        self.checkpoints = Checkpoints(path / CHECKPOINTS, self.size)
 
     @classmethod
     def create(
