@@ -69,7 +69,8 @@ def simulate(
         population: a shape that joins the broadcast, for a population of equal neurons: 1000, or (10, 100).
         progress: show a progress bar; where there is no terminal, a line now and then.
         out: a folder to write what is recorded to while the run goes on, in memory that does not grow with its length,
-            and with a checkpoint every few seconds (``pip install "lifjax[store]"``).
+            and with a checkpoint every few seconds (``pip install "lifjax[store]"``). Of several processes
+            (``jax.distributed``) each makes the same call, and runs and writes its share of the neurons.
         resume: go on with the run that is in ``out``, which must be this one, from its last checkpoint; begin it where
             there is none.
 
