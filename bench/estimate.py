@@ -67,9 +67,7 @@ def main() -> None:
         "packing": bits / packing / args.cores, "the disk": disk / args.disk,
     }  # fmt: skip
     computing, link, packed, written = parts.values()
-    print(
-        f"{args.neurons:.3g} neurons at {args.rate:g} Hz for {args.seconds:g} s ({steps:,.0f} steps), {args.gpus:g} GPUs"
-    )
+    print(f"{args.neurons:.3g} neurons at {args.rate:g} Hz on {args.gpus:g} GPUs for {args.seconds:g} s")
     rows = [
         ("a GPU holds", human(each * (STATE + COUNT)), "V, counter and count of its neurons"),
         ("a GPU computes", f"{computing:.2f} s", f"at {args.speed:.3g} neuron-steps/s (--speed, assumed)"),
