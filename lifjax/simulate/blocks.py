@@ -315,7 +315,7 @@ class Blocks:
             flat = np.empty(self.buffers.size, parts[0].dtype)
             for block, part in zip(self.all, parts, strict=True):
                 begin = block.begin - self.buffers.begin
-                flat[begin : begin + block.size] = _seen(part)
+                flat[begin : begin + block.size] = np.asarray(part)
             return flat
 
         return jax.tree.map(whole, *(block.carry for block in self.all)), whole(*(block.count for block in self.all))

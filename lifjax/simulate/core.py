@@ -104,6 +104,8 @@ def population_shape(
 
 def _shape(value: Any) -> tuple[int, ...]:
     """The shape of a number, an array or a list of them, also of traced ones."""
+    if type(value) is float:  # most are, and NumPy takes a while to say so
+        return ()
     return jnp.asarray(value).shape if isinstance(value, tuple | list) and traced(value) else np.shape(value)
 
 
@@ -123,8 +125,9 @@ def make_ready(
     integrator: str,
     population: int | tuple[int, ...],
     spike_timing: str = "grid",
+    shape: tuple[int, ...] | None = None,
 ) -> tuple[Plan, Any, Any]:
-    """The plan, the flat state to start from, and the first step."""
+    """The plan, the flat state to start from, and the first step; ``shape`` is the population's where it is known."""
     first = np.int32(0) if state is None else state.step
     if seed is None:
         seed = 0 if state is None or state.seed is None else state.seed
@@ -136,7 +139,7 @@ def make_ready(
         seed=noise.words(operator.index(seed)) if isinstance(seed, numbers.Integral) else seed,
         model=between or type(neuron),
         kinds=tuple(drive.kind for drive in drives),
-        shape=population_shape(neuron, drives, state, population),
+        shape=population_shape(neuron, drives, state, population) if shape is None else shape,
     )
     start = state.neuron if state is not None else neuron.start() if between is None else between.start(neuron)
     carried = _go_on(plan, () if state is None else state.stimulus)

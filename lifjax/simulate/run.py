@@ -106,7 +106,7 @@ def simulate(
     if resume:
         raise ValueError("resume=True goes on with a run in a folder; give out= too")
     _check_memory(steps, size, kept, every, select)
-    return run_steps(neuron, stimulus, steps, **how)
+    return run_steps(neuron, stimulus, steps, shape=shape, **how)
 
 
 def run_steps(
@@ -123,11 +123,12 @@ def run_steps(
     spike_timing: str = "grid",
     state: State | None = None,
     population: int | tuple[int, ...] = (),
+    shape: tuple[int, ...] | None = None,
     progress: bool = False,
 ) -> Run:
-    """`simulate` without its checks, for a number of steps."""
+    """`simulate` without its checks, for a number of steps; ``shape`` is the population's where it is known."""
     plan, carry, begin = make_ready(
-        neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing
+        neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing, shape
     )
     first = int(begin)
     buffers = Buffers(plan.shape, first, steps, record, every, select)
