@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, run_devices
+from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, reuse, run_devices
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
 from lifjax.simulate.loop import advance
@@ -97,11 +97,11 @@ class Buffers(Records):
     ) -> None:
         super().__init__(shape, first, record, every, select)
         samples = samples_in(first, steps, every)
-        self.traces = {name: np.empty((samples, math.prod(self.tail)), self.dtype) for name in self.names}
+        self.traces = {name: reuse.empty((samples, math.prod(self.tail)), self.dtype) for name in self.names}
         rows, blocks = octets_between(first, first + steps), len(self.layout.begins)
         # A block's in one piece, so that fresh pages are filled at once by whom they are given to.
         self.octets = (
-            [np.empty((rows, self.layout.block), np.uint8) for _ in range(blocks)] if "spikes" in record else None
+            [reuse.empty((rows, self.layout.block), np.uint8) for _ in range(blocks)] if "spikes" in record else None
         )
         self.offsets: list[list[np.ndarray]] | None = [[] for _ in range(blocks)] if OFFSET in record else None
 

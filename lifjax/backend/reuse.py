@@ -1,0 +1,86 @@
+"""Memory of recordings that nobody holds any more, kept for the next run.
+
+The first touch of a fresh page costs more than computing what is written to it, above all on a virtual machine, which
+gets each page from its host. So what a dropped recording took is not given back at once: at most an eighth of the
+machine's memory is kept, and none where a run would not fit otherwise, or with LIFJAX_KEEP_MEMORY=0.
+"""
+
+import contextlib
+import math
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+_LEAST = 2**20  # bytes worth keeping
+_SHARE = 8  # of the machine's memory, one part at most is kept
+_LARGER = 1.25  # by how much memory may be larger than what is asked for
+
+_kept: list[np.ndarray] = []
+_lock = threading.RLock()  # since memory comes back whenever Python collects it
+
+
+class _Lease:
+    """Memory that is in use for as long as an array of it is."""
+
+    def __init__(self, raw: np.ndarray) -> None:
+        self.raw = raw
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self.raw.__array_interface__
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # as the interpreter ends, anything may be gone
+            _keep(self.raw)
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array with any numbers in it, as `numpy.empty` makes, in memory that was used before where there is some.
+
+    Example:
+        >>> empty((3, 4), np.float32).shape
+        (3, 4)
+    """
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    if size < _LEAST or _most() == 0:
+        return np.empty(shape, kind)
+    raw = _taken(size)
+    lease: Any = _Lease(np.empty(size, np.uint8) if raw is None else raw)
+    return np.asarray(lease)[:size].view(kind).reshape(shape)
+
+
+def drop() -> int:
+    """Give all memory that is kept back to the system; how many bytes that was.
+
+    Example:
+        >>> drop() >= 0
+        True
+    """
+    with _lock:
+        size = sum(raw.nbytes for raw in _kept)
+        _kept.clear()
+    return size
+
+
+def _taken(size: int) -> np.ndarray | None:
+    """The smallest memory that is kept and large enough, but not much larger; now in use."""
+    with _lock:
+        fits = [(raw.nbytes, place) for place, raw in enumerate(_kept) if size <= raw.nbytes <= _LARGER * size]
+        return _kept.pop(min(fits)[1]) if fits else None
+
+
+def _keep(raw: np.ndarray) -> None:
+    with _lock:
+        _kept.append(raw)
+        while sum(one.nbytes for one in _kept) > _most():
+            _kept.pop(0)
+
+
+def _most() -> int:
+    """How many bytes may be kept."""
+    if os.environ.get("LIFJAX_KEEP_MEMORY") == "0" or "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):
+        return 0
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // _SHARE

@@ -1,0 +1,73 @@
+"""Memory of dropped recordings serves the next run, never one whose arrays someone still holds."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import lifjax
+from lifjax import backend
+from lifjax.backend import reuse
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    gc.collect()
+    reuse.drop()
+    yield
+    reuse.drop()
+
+
+def test_memory_that_nobody_holds_is_used_again_and_other_is_not():
+    first = reuse.empty((1000, 500), np.float32)
+    place = first.ctypes.data
+    part = first[10:20, 3]
+    part[:] = 7.0
+    del first
+    other = reuse.empty((1000, 500), np.float32)  # a view of the first is there yet
+    assert other.ctypes.data != place
+    other[:] = 0.0
+    assert (part == 7.0).all()
+    del part
+    again = reuse.empty((1000, 450), np.float32)
+    assert again.ctypes.data == place
+    assert again.flags.writeable
+    assert again.shape == (1000, 450)
+    much_smaller = reuse.empty((1000, 300), np.float32)
+    assert much_smaller.ctypes.data not in (place, other.ctypes.data)
+
+
+def test_small_arrays_are_numpys_and_a_switch_turns_it_off(monkeypatch):
+    reuse.empty((10,), np.float32)
+    assert reuse.drop() == 0
+    monkeypatch.setenv("LIFJAX_KEEP_MEMORY", "0")
+    reuse.empty((1000, 500), np.float32)
+    assert reuse.drop() == 0
+
+
+def test_no_more_than_a_share_of_the_machine_is_kept(monkeypatch):
+    monkeypatch.setattr(reuse, "_most", lambda: 5 * 10**6)
+    arrays = [reuse.empty((2, 10**6), np.uint8) for _ in range(4)]
+    del arrays
+    gc.collect()
+    assert reuse.drop() == 4 * 10**6
+
+
+def test_a_run_that_would_not_fit_otherwise_gets_what_is_kept(monkeypatch):
+    reuse.empty((20, 10**6), np.uint8)
+    free = [10**6, 10**9]
+    monkeypatch.setattr(backend, "available_memory", lambda: free.pop(0) if len(free) > 1 else free[0])
+    backend.require_memory({"V": 10**8}, {"V": "record less"})
+    assert reuse.drop() == 0
+
+
+def test_runs_with_memory_that_was_used_before_are_the_same_and_leave_held_ones_alone():
+    neuron = lifjax.LIF(tau_m=np.linspace(8.0, 12.0, 1000))
+    first = lifjax.simulate(neuron, 300.0, 150.0)
+    V, spikes = first.V.copy(), first.spikes
+    second = lifjax.simulate(neuron, 400.0, 150.0)
+    np.testing.assert_array_equal(first.V, V)
+    del second
+    third = lifjax.simulate(neuron, 300.0, 150.0)
+    np.testing.assert_array_equal(third.V, V)
+    np.testing.assert_array_equal(third.spikes, spikes)
