@@ -123,7 +123,7 @@ def test_with_adaptation_it_does_at_least_twice_as_well_in_rates_and_in_interval
     assert fit.error < 1.0  # 0.92
     for name in ("rates", "intervals", "first", "last"):
         assert plain[name] > 2 * adapted[name], name
-    # What rates and intervals leave free: other seeds, or 24 restarts, do as well with a tau_m of 20 to 62 ms and a q_sfa
-    # of 4 to 20 mV; only g_L is the same, 3.8 to 3.9 nS. First spikes, which nothing asks for, move with tau_m.
+    # What rates and intervals leave free: other seeds, or 24 restarts, do as well with a tau_m of 20 to 62 ms and a
+    # q_sfa of 4 to 20 mV; only g_L is the same, 3.8 to 3.9 nS. First spikes, which nothing asks for, move with tau_m.
     assert np.isinf(fit.std_error["tau_m"])
     assert 3.5 < adaptive.g_L < 4.2
