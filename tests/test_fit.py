@@ -11,6 +11,7 @@ import pytest
 import lifjax
 from lifjax import surrogate, targets
 from lifjax.fit import door, forward, solve
+from lifjax.fit.identify import identify
 from lifjax.fit.lanes import cut
 from lifjax.fit.problem import Problem
 from lifjax.fit.space import space
@@ -306,6 +307,17 @@ def test_one_rate_cannot_fix_two_parameters():
     fit = lifjax.fit_rates(lifjax.LIF(), 300.0, 60.0, DURATION)
     assert fit.identifiability.free[1].all()
     assert "can change together" in str(fit.identifiability)
+
+
+def test_standard_errors_are_those_of_all_residuals_of_several_targets():
+    goals = [targets.latency(0.0), targets.first_interval(0.0), targets.last_interval(0.0)]
+    made = problem(lifjax.LIF(), CURRENTS[:, 0], goals, (5,), ("tau_m",))
+    low, high = np.log(made.space.low["tau_m"]), np.log(made.space.high["tau_m"])
+    p = (np.log(10.0) - low) / (high - low)
+    slope = 4.0  # of each of the 15 residuals with log tau_m
+    matrix = np.array([[[(slope * (high - low) * p * (1 - p)) ** 2]]])
+    error = identify(made, np.array([[10.0]]), matrix, np.array([0.3]))[1]
+    np.testing.assert_allclose(error, 10.0 * 0.3 / (slope * np.sqrt(15)))
 
 
 # Bounds

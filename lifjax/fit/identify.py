@@ -71,13 +71,12 @@ def identify(problem: Problem, rows: np.ndarray, matrix: np.ndarray, sigma: np.n
     values, vectors = np.linalg.eigh(relative)
     values, vectors = np.maximum(values[:, ::-1], 0), vectors[:, :, ::-1]
     singular = np.sqrt(values)
-    count = problem.cut.conditions * len(problem.targets)
-    known = sigma[:, None] / (_FAR * np.sqrt(problem.cut.conditions))
+    known = sigma[:, None] / (_FAR * np.sqrt(problem.counted))
     free = singular <= np.maximum(_FREE * singular[:, :1], known + 1e-12)
-    free[:, count:] = True
+    free[:, problem.counted :] = True
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.where(free, np.inf, 1 / values)[:, None, :] * np.where(np.abs(vectors) < 0.05, 0, vectors) ** 2
-    variance = np.where(np.isnan(variance), 0, variance).sum(axis=2).T / max(1, problem.cut.conditions)
+    variance = np.where(np.isnan(variance), 0, variance).sum(axis=2).T / max(1, problem.counted)
     error = sigma * np.sqrt(variance) * unit * np.where(positive, np.abs(rows), 1.0)
     scales = tuple(
         "1 %" if name in space.positive else f"{_scale(problem, name):g} {parameters(problem.neuron)[name].unit}"

@@ -58,7 +58,7 @@ def looked_at(problem: Problem, found: Outcome, free: tuple[str, ...], steps: in
     rates, open_ = trials.mean(axis=0), left_open(problem, trials)
     everything, field = np.arange(cut.groups), max((np.shape(x) for x in found.values.values()), key=len)
     aim: np.ndarray | None = None
-    silent, counted = np.zeros(cut.groups, bool), np.full(cut.groups, cut.conditions)
+    silent, counted = np.zeros(cut.groups, bool), np.full(cut.groups, problem.counted)
     error = np.broadcast_to(found.history[-1].astype(np.float64), cut.groups)
     if len(problem.targets) == 1 and isinstance(problem.targets[0], Rates):
         aim = np.array(np.broadcast_to(problem.targets[0].target, cut.shape), np.float64)

@@ -74,6 +74,11 @@ class Problem:
             optimizer=self.optimizer,
         )
 
+    @property
+    def counted(self) -> int:
+        """How many numbers a group is asked to meet: one a target and condition, as a trace's are not independent."""
+        return self.cut.conditions * len(self.targets)
+
     def block(self, groups: np.ndarray, numbers: np.ndarray) -> Block:
         """The numbers of some groups; ``numbers`` tell apart the copies of one."""
         names, cut = self.space.names, self.cut
