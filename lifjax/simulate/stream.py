@@ -1,5 +1,6 @@
 """A run whose records go to disk while it runs, and that goes on where it ended, whatever ended it."""
 
+import contextlib
 import math
 import os
 import time
@@ -16,7 +17,20 @@ from lifjax.record import OCTET, OFFSET, State
 from lifjax.simulate.blocks import Records, run_blocks
 from lifjax.simulate.core import make_ready
 from lifjax.stimulus.base import StimulusLike, terms
-from lifjax.store import Chunks, Folder, StoredRun, Strip, Writer, check_free, describe, digest, holds_run, loaded
+from lifjax.store import (
+    Chunks,
+    Folder,
+    StoredRun,
+    Strip,
+    Writer,
+    check_free,
+    describe,
+    digest,
+    folder_of,
+    full,
+    holds_run,
+    loaded,
+)
 from lifjax.store.tree import kind_of, kinds_in
 
 CHECKPOINT = 10.0  # s between two checkpoints
@@ -54,7 +68,7 @@ class Stream(Records):
 
     def written(self) -> int:
         """How many bytes are on disk."""
-        return self.before + self.writer.size
+        return self.before + self.writer.size + self.folder.checkpoints.bytes()
 
     def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
         self._keep("spikes", number, first // OCTET, octets)
@@ -91,14 +105,14 @@ class Stream(Records):
 
     def save(self, done: int, carry: Any, count: np.ndarray) -> None:
         """Write what is kept in memory, then, when that is on the disk, a checkpoint."""
-        step = self.first + done
-        if step == self.saved:
+        step, last = self.first + done, done == self.folder.run["steps"]
+        if step == self.saved and not last:
             return
         for name, strips in self.strips.items():
             for strip in strips:
                 strip.flush(self._row(name, step))
         self.writer.settle()
-        self.folder.checkpoints.save(step, 0, *_kept(carry, count))
+        self.folder.checkpoints.save(step, 0, *_kept(carry, count), last=last)
         self.saved, self.at = step, time.monotonic()
 
     def _row(self, name: str, step: int) -> int:
@@ -108,7 +122,8 @@ class Stream(Records):
     def explained(self, error: OSError) -> OSError:
         """What could not be written, and what is there all the same."""
         reached = f"step {self.saved} ({self.saved * self.folder.run['dt']:g} ms)"
-        told = f"{error.strerror or error}; the run is kept until {reached}: make room, then resume it"
+        remedy = "make room" if full(error) else "make the folder one that can be written to"
+        told = f"{error.strerror or error}; the run is kept until {reached}: {remedy}, then resume it"
         return OSError(error.errno, told, str(error.filename or self.folder.path))
 
 
@@ -137,7 +152,7 @@ def run_stored(
     progress: bool,
 ) -> StoredRun:
     """`lifjax.simulate` with a folder, without its checks; ``again``: go on with what is there."""
-    path = Path(os.path.abspath(out))
+    path = folder_of(out, "out")
     plan, carry, begin = make_ready(
         neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing
     )
@@ -185,7 +200,7 @@ def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progre
         >>> lifjax.resume(folder).steps
         200
     """
-    there = Folder.open(Path(os.path.abspath(folder)))
+    there = Folder.open(folder_of(folder, "folder"))
     there.require_same(there.run | {"precision": str(working_dtype())})
     return _go_on(there, {kind_of(cls): cls for cls in known}, progress)
 
@@ -193,17 +208,18 @@ def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progre
 def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
     """Run what is left of the run in a folder."""
     before = loaded(folder, known)
-    left = before.wanted - before.steps
-    if not left:
+    if before.steps == before.wanted:
+        _ended(folder, before)
         return before
     stream = Stream(folder, before.steps)
     with folder.alone():
         try:
             folder.clear()
             stream.restore(before)
+            # For as many steps as the run has, not as are left: a ramp may end with it.
             plan, carry, _ = make_ready(
-                before.neuron, terms(before.stimulus), left, before.dt, before.seed, before.state, before.integrator,
-                before.shape, before.spike_timing,
+                before.neuron, terms(before.stimulus), before.wanted, before.dt, before.seed, before.state,
+                before.integrator, before.shape, before.spike_timing,
             )  # fmt: skip
             count = before.spike_count.reshape(-1)
             carry, count, done = run_blocks(plan, carry, before.wanted, stream, progress, count)
@@ -213,6 +229,17 @@ def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
         finally:
             stream.writer.close()
     return loaded(folder, known)
+
+
+def _ended(folder: Folder, run: StoredRun) -> None:
+    """Where a run that has ended was killed between the two files of its last checkpoint, write both."""
+    if folder.checkpoints.twice:
+        return
+    carry = jax.tree.map(lambda x: np.asarray(x).reshape(-1), (run.state.neuron, run.state.stimulus))
+    with contextlib.suppress(OSError), folder.alone():  # one is enough to read
+        folder.clear()
+        step = run.first_step + run.steps
+        folder.checkpoints.save(step, 0, *_kept(carry, run.spike_count.reshape(-1)), last=True)
 
 
 def _cut(path: Path, run: dict[str, Any]) -> tuple[int, dict[str, Chunks]]:

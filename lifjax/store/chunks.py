@@ -7,7 +7,6 @@ reads as zeros, where here it is an error.
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,6 @@ import numpy as np
 from lifjax.backend import cores
 
 _CRC = 4  # bytes
-_CODECS = ["bytes", "blosc", "crc32c"]
 T = TypeVar("T")
 U = TypeVar("U")
 PARTIAL = ".partial"  # how the name of a file that is being written ends
@@ -27,6 +25,9 @@ PARTIAL = ".partial"  # how the name of a file that is being written ends
 
 class DamagedError(ValueError):
     """A file is not what was written."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; put back a copy of it, or run again into another folder"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,25 +55,8 @@ class Chunks:
 
     @classmethod
     def of(cls, path: Path, told: dict[str, Any]) -> "Chunks":
-        """An array that is there, from what `told` said.
-
-        Raises:
-            DamagedError: Zarr's own description of it says something else.
-        """
-        array = cls(path, tuple(told["shape"]), tuple(told["chunk"]), np.dtype(told["dtype"]), told["base"])
-        try:
-            found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-            same = (
-                found["shape"] == list(array.shape)
-                and found["chunk_grid"]["configuration"]["chunk_shape"] == list(array.chunk)
-                and found["data_type"] == str(array.dtype)
-                and [codec["name"] for codec in found["codecs"]] == _CODECS
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            same = False
-        if not same:
-            raise DamagedError(f"{path / 'zarr.json'} is damaged: it does not say what lifjax wrote")
-        return array
+        """An array that is there, from what `told` said."""
+        return cls(path, tuple(told["shape"]), tuple(told["chunk"]), np.dtype(told["dtype"]), told["base"])
 
     def create(self, group: Any, dimensions: Iterable[str], attributes: dict[str, Any]) -> None:
         """Describe the array in a Zarr group; it has no chunk yet."""
@@ -155,10 +139,10 @@ class Chunks:
         return out
 
     def check(self, begin: int, stop: int) -> int:
-        """Bytes of all chunks with rows from one to before another; raise DamagedError unless they are sound."""
+        """Bytes of all files with rows from one to before another; raise DamagedError unless they are sound."""
         rows = range(begin // self.chunk[0], -(-stop // self.chunk[0])) if begin < stop else ()
         columns = range(-(-self.shape[1] // self.chunk[1]))
-        return sum(on_threads(lambda at: len(self.body(*at)), [(i, j) for i in rows for j in columns]))
+        return sum(on_threads(lambda at: len(self.body(*at)) + _CRC, [(i, j) for i in rows for j in columns]))
 
 
 def on_threads(work: Callable[[T], U], items: Iterable[T]) -> list[U]:

@@ -16,7 +16,7 @@ _WAITING = 2  # chunks a thread that may wait to be written, before the run wait
 class Writer:
     """The threads that write, and what became of it.
 
-    size: bytes written, of chunks that are complete.
+    size: by how many bytes the chunks on disk have grown.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Writer:
         self._spare: dict[Any, list[np.ndarray]] = {}
         self._under_way: set[Future[None]] = set()
         self._touched: set[Path] = set()
+        self._parts: dict[tuple[Path, int, int], int] = {}  # bytes of chunks that are not full
         self._failed: Exception | None = None
 
     def memory(self, array: Chunks, width: int) -> np.ndarray:
@@ -51,7 +52,9 @@ class Writer:
             if self._failed is None:
                 size = array.write(i, j, values)
                 with self._lock:
-                    self.size += size if whole else 0
+                    self.size += size - self._parts.pop((array.path, i, j), 0)
+                    if not whole:
+                        self._parts[array.path, i, j] = size
                     folder = array.file(i, j).parent
                     self._touched |= {folder, folder.parent, folder.parent.parent}
         except Exception as error:  # whatever it is, nothing may be taken for written
@@ -61,6 +64,10 @@ class Writer:
                 with self._lock:
                     self._spare.setdefault((array.path, values.shape[1]), []).append(values)
             self._room.release()
+
+    def begun(self, array: Chunks, i: int, j: int) -> None:
+        """A chunk that is not full was there before, and will be written again."""
+        self._parts[array.path, i, j] = array.file(i, j).stat().st_size
 
     def _forget(self, done: Future[None]) -> None:
         with self._lock:
@@ -145,3 +152,4 @@ class Strip:
         i, top = divmod(row, self.array.chunk[0])
         if top:
             self._memory(i, 0)[:top] = self.array.read(i, self.j)[:top]
+            self.writer.begun(self.array, i, self.j)

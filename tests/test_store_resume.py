@@ -1,0 +1,116 @@
+"""Runs that were ended on the way: what goes on from the last checkpoint is, byte for byte, what was begun."""
+
+
+@pytest.mark.parametrize("how", [{"record": ALL}, {"record": ALL, "every": 3, "neurons": [7, 299, 64, 0]}], ids=str)
+def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_bytes(tmp_path, small, monkeypatch, how):
+    whole = lifjax.simulate(NEURON, NOISY, 60.3, seed=3, out=tmp_path / "whole", **how)
+    interrupted_after(monkeypatch, 13, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.warns(UserWarning, match=r"stopped after \d+ of 603 steps.*resume=True"):
+        part = lifjax.simulate(NEURON, NOISY, 60.3, seed=3, out=tmp_path / "run", **how)
+    monkeypatch.setattr(blocks, "_chunk", blocks._chunk)
+    assert part.stopped
+    assert 0 < part.steps < 603
+    part.verify()
+    np.testing.assert_array_equal(part.V, whole.V[: len(part.V)])
+    again = lifjax.simulate(NEURON, NOISY, 60.3, seed=3, out=tmp_path / "run", resume=True, **how)
+    assert not again.stopped
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+    assert_same(again, whole)
+    before = files(tmp_path / "run")
+    assert lifjax.resume(tmp_path / "run").steps == 603  # nothing is left to do
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_that_failed_keeps_what_was_done(begun):
+    there = lifjax.load(begun)
+    assert 0 < there.steps < 603
+    there.verify()
+    assert_same(lifjax.resume(begun), lifjax.simulate(NEURON, NOISY, 60.3, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"neuron": lifjax.LIF(tau_m=np.linspace(8.0, 12.5, 300))}, r"neuron\.tau_m was an array"),
+        ({"neuron": lifjax.LIF(tau_m=NEURON.tau_m, V_th=-50.0)}, r"neuron\.V_th was -55\.0 and is -50\.0"),
+        ({"stimulus": NOISY + 1.0}, "stimulus"),
+        ({"seed": 4}, "seed was 3 and is 4"),
+        ({"duration": 70.0}, "steps was 603 and is 700"),
+        ({"dt": 0.05}, r"dt was 0\.1 and is 0\.05"),
+        ({"record": ("V",)}, "record"),
+        ({"every": 2}, "every was 1 and is 2"),
+        ({"neurons": [1]}, "neurons was None"),
+        ({"integrator": "exact"}, "integrator was 'euler' and is 'exact'"),
+    ],
+    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+)
+def test_another_run_is_not_gone_on_with(begun, change, told):
+    how = {"neuron": NEURON, "stimulus": NOISY, "duration": 60.3, "seed": 3, "out": begun, "resume": True} | change
+    before = files(begun)
+    with pytest.raises(ValueError, match=told):
+        lifjax.simulate(**how)
+    assert files(begun) == before
+
+
+def test_another_version_or_precision_does_not_go_on_with_a_run(begun, monkeypatch, x64):
+    with pytest.raises(ValueError, match="precision was 'float32' and is 'float64'"):
+        lifjax.resume(begun)
+    from lifjax.store import folder
+
+    now = folder.versions()
+    monkeypatch.setattr(folder, "versions", lambda: now | {"lifjax": "9.9"})
+    with pytest.raises(ValueError, match=r"version\.lifjax was '.*' and is '9\.9'"):
+        lifjax.resume(begun)
+
+
+def test_a_folder_that_is_not_ours_is_never_written_to(tmp_path, begun):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("mine")
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for resume in (False, True):
+        for path in (other, file):
+            with pytest.raises(ValueError, match="holds no run"):
+                lifjax.simulate(NEURON, NOISY, 1.0, out=path, resume=resume)
+    with pytest.raises(ValueError, match="already holds a run"):
+        lifjax.simulate(NEURON, NOISY, 60.3, seed=3, out=begun)
+    assert [path.name for path in other.iterdir()] == ["thesis.tex"]
+    with pytest.raises(FileNotFoundError):
+        lifjax.load(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="holds no run"):
+        lifjax.load(other)
+    with pytest.raises(ValueError, match="give out= too"):
+        lifjax.simulate(NEURON, NOISY, 1.0, resume=True)
+
+
+def test_two_processes_do_not_write_the_same_run(begun):
+    with Folder.open(begun).alone(), pytest.raises(ValueError, match="is being written by another process"):
+        lifjax.resume(begun)
+    assert lifjax.resume(begun).steps == 603
+
+
+def test_processes_can_each_write_their_own_neurons(tmp_path, small):
+    from lifjax.store import Strip, Writer
+
+    whole = lifjax.simulate(NEURON, NOISY, 60.3, seed=3, record=("spikes",), out=tmp_path / "whole")
+    folder = Folder.open(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "run", ignore=shutil.ignore_patterns("0-*"))
+    shutil.rmtree(tmp_path / "run" / "spikes" / "c")
+    array = Folder.open(tmp_path / "run").chunks["spikes"]
+    edge = 2 * folder.width
+    for begin, stop in ((0, edge), (edge, 300)):
+        writer = Writer()
+        for j in range(begin // folder.width, -(-stop // folder.width)):
+            strip = Strip(writer, array, j)
+            strip.put(0, np.asarray(whole.octets[j]))
+            strip.flush(array.shape[0])
+        writer.settle()
+        writer.close()
+        state = {"count": whole.spike_count[begin:stop]}
+        told = {"tuple": [{"dict": {}}, {"tuple": []}]}
+        Folder.open(tmp_path / "run").checkpoints.save(603, begin, told, state)
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+    there = lifjax.load(tmp_path / "run")
+    np.testing.assert_array_equal(there.spikes, whole.spikes)
+    there.verify()
