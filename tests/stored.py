@@ -67,15 +67,6 @@ def chunk_files(folder, name):
     return sorted(file for file in (folder / name / "c").rglob("*") if file.is_file())
 
 
-def damage(file, how):
-    body = bytearray(file.read_bytes())
-    if how == "missing":
-        file.unlink()
-        return
-    body[len(body) // 2] ^= 4
-    file.write_bytes({"truncated": body[:-3], "altered": body, "empty": b""}[how])
-
-
 def struck_after(monkeypatch, calls, folder, simulate):
     """A folder with a run that failed once so many calls were made."""
 

@@ -1,26 +1,19 @@
 """Runs on disk: what is read is what a run in memory has, and nothing that interrupts one changes or loses it."""
 
-import errno
 import hashlib
 import json
-import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
 import zarr
+from stored import ALL, NEURON, NOISY, assert_same, files, struck_after
 
 import lifjax
-from lifjax import backend
 from lifjax.record import OFFSET
-from lifjax.simulate import blocks, stream
-from lifjax.store import Folder, chunks
 from lifjax.store import stored as stored_room
 
 
@@ -106,15 +99,72 @@ def test_reading_a_folder_executes_nothing_and_makes_no_class_that_it_was_not_gi
     file = begun / "zarr.json"
     told = json.loads(file.read_text())
     told["attributes"]["lifjax"]["run"]["neuron"]["kind"] = "subprocess.Popen"
-    inner = told["attributes"]["lifjax"]
-    inner["sha256"] = hashlib.sha256(
-        json.dumps({name: x for name, x in inner.items() if name != "sha256"}, sort_keys=True).encode()
-    ).hexdigest()
     file.write_text(json.dumps(told))
+    seal(file)
     with pytest.raises(ValueError, match=r"run of subprocess\.Popen, which load cannot make"):
         lifjax.load(begun)
     for path in (pathlib.Path(lifjax.__file__).parent / "store").glob("*.py"):
         assert "pickle" not in path.read_text()
+
+
+def seal(file):
+    """Give an altered description the digest that it should have."""
+    inner = json.loads(file.read_text())["attributes"]["lifjax"]
+    text = file.read_text().replace(inner["sha256"], "0" * 64)
+    file.write_text(text.replace("0" * 64, hashlib.sha256(text.encode()).hexdigest()))
+
+
+MODELS = {
+    "GIF": (lifjax.GIF(lambda_0=np.linspace(1.0, 50.0, 60), q_stc=[5.0, 1.0], tau_stc=[50.0, 200.0]), 400.0, {}),
+    "GLIF": (
+        lifjax.GLIF(asc_amps=[-10.0, -200.0], asc_decay=np.ones((2, 1)) * [[0.003], [0.1]], th_spike_add=0.4),
+        np.linspace(300.0, 900.0, 60),
+        {"record": ("V", "threshold", "I_asc", "spikes"), "integrator": "exact"},
+    ),
+    "AdEx": (
+        lifjax.AdEx(b=np.linspace(20.0, 200.0, 60)),
+        800.0 + lifjax.synapse(lifjax.poisson_train(500.0), weight=1.0, tau_syn=5.0, E_rev=0.0),
+        {"record": ("V", "w", "spikes"), "integrator": "rk4"},
+    ),
+    "AdaptiveLIF": (lifjax.AdaptiveLIF(), lifjax.white_noise(np.linspace(200.0, 400.0, 60), 5.0, correlation=0.3), {}),
+    "between grid times": (
+        lifjax.LIF(),
+        150.0
+        + lifjax.synapse(
+            lifjax.poisson_train(np.linspace(500.0, 2000.0, 60), correlation=0.5),
+            weight=30.0, tau_syn=5.0, kernel="alpha",
+        )
+        + lifjax.synapse(lifjax.spike_train([np.array([3.0, 4.0, 20.0])] * 60), weight=500.0, tau_syn=2.0),
+        {"integrator": "exact", "spike_timing": "interpolated"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_model_and_its_synapses_draw_and_keep_is_the_same_after_an_end_on_the_way(
+    tmp_path, small, often, monkeypatch, name
+):
+    neuron, stimulus, how = MODELS[name]
+
+    def simulate(**more):
+        return lifjax.simulate(neuron, stimulus, 40.1, seed=3, population=60, **how, **more)
+
+    run, whole = simulate(), simulate(out=tmp_path / "whole")
+    assert run.spike_count.sum() > 60
+    struck_after(monkeypatch, 6, tmp_path / "run", simulate)
+    assert 0 < lifjax.load(tmp_path / "run").steps < 401
+    assert_same(simulate(out=tmp_path / "run", resume=True), run)
+    assert files(tmp_path / "run") == files(whole.folder.path)
+    there = lifjax.load(tmp_path / "run")
+    assert_same(there, run)
+    there.verify()
+    on = [
+        lifjax.simulate(one.neuron, one.stimulus, 5.0, state=one.state, record=("spikes",), **{
+            name: how[name] for name in ("integrator", "spike_timing") if name in how
+        })
+        for one in (there, run)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(on[0].spikes, on[1].spikes)
 
 
 def test_a_run_is_written_in_memory_that_does_not_grow_with_its_length(tmp_path):

@@ -1,5 +1,20 @@
 """Runs that were ended on the way: what goes on from the last checkpoint is, byte for byte, what was begun."""
 
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+
+import kills
+import numpy as np
+import pytest
+from stored import ALL, NEURON, NOISY, assert_same, files, interrupted_after, struck_after
+
+import lifjax
+from lifjax.simulate import blocks
+from lifjax.store import Folder, Strip, Writer, folder
+
 
 @pytest.mark.parametrize("how", [{"record": ALL}, {"record": ALL, "every": 3, "neurons": [7, 299, 64, 0]}], ids=str)
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_bytes(tmp_path, small, monkeypatch, how):
@@ -35,14 +50,18 @@ def test_a_run_that_failed_keeps_what_was_done(begun):
         ({"neuron": lifjax.LIF(tau_m=NEURON.tau_m, V_th=-50.0)}, r"neuron\.V_th was -55\.0 and is -50\.0"),
         ({"stimulus": NOISY + 1.0}, "stimulus"),
         ({"seed": 4}, "seed was 3 and is 4"),
-        ({"duration": 70.0}, "steps was 603 and is 700"),
+        ({"duration": 70.0}, r"steps was 603 and is 700; .* go on from its end: state=lifjax\.load\(.*\)\.state"),
         ({"dt": 0.05}, r"dt was 0\.1 and is 0\.05"),
         ({"record": ("V",)}, "record"),
         ({"every": 2}, "every was 1 and is 2"),
         ({"neurons": [1]}, "neurons was None"),
         ({"integrator": "exact"}, "integrator was 'euler' and is 'exact'"),
+        ({"integrator": "exact", "spike_timing": "interpolated"}, "spike_timing was 'grid' and is 'interpolated'"),
+        ({"population": (2, 300)}, r"shape was \[300\] and is \[2, 300\]"),
+        ({"neuron": lifjax.EIF()}, r"neuron was a lifjax\.neurons\.lif\.LIF and is a lifjax\.neurons\.eif\.EIF"),
+        ({"state": lifjax.simulate(NEURON, NOISY, 1.0, seed=3).state}, "first_step was 0 and is 10; state was None"),
     ],
-    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+    ids=lambda x: next(reversed(x)) if isinstance(x, dict) else "",
 )
 def test_another_run_is_not_gone_on_with(begun, change, told):
     how = {"neuron": NEURON, "stimulus": NOISY, "duration": 60.3, "seed": 3, "out": begun, "resume": True} | change
@@ -52,11 +71,20 @@ def test_another_run_is_not_gone_on_with(begun, change, told):
     assert files(begun) == before
 
 
+def test_what_ends_with_its_run_is_the_same_in_one_that_goes_on(tmp_path, small, often, monkeypatch):
+    until_the_end = NOISY + lifjax.ramp(0.0, 100.0)
+    lifjax.simulate(NEURON, until_the_end, 60.3, seed=3, out=tmp_path / "whole")
+
+    def run(out):
+        return lifjax.simulate(NEURON, until_the_end, 60.3, seed=3, out=out)
+
+    lifjax.resume(struck_after(monkeypatch, 28, tmp_path / "run", run))
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
 def test_another_version_or_precision_does_not_go_on_with_a_run(begun, monkeypatch, x64):
     with pytest.raises(ValueError, match="precision was 'float32' and is 'float64'"):
         lifjax.resume(begun)
-    from lifjax.store import folder
-
     now = folder.versions()
     monkeypatch.setattr(folder, "versions", lambda: now | {"lifjax": "9.9"})
     with pytest.raises(ValueError, match=r"version\.lifjax was '.*' and is '9\.9'"):
@@ -91,8 +119,6 @@ def test_two_processes_do_not_write_the_same_run(begun):
 
 
 def test_processes_can_each_write_their_own_neurons(tmp_path, small):
-    from lifjax.store import Strip, Writer
-
     whole = lifjax.simulate(NEURON, NOISY, 60.3, seed=3, record=("spikes",), out=tmp_path / "whole")
     folder = Folder.open(tmp_path / "whole")
     shutil.copytree(tmp_path / "whole", tmp_path / "run", ignore=shutil.ignore_patterns("0-*"))
@@ -110,7 +136,59 @@ def test_processes_can_each_write_their_own_neurons(tmp_path, small):
         state = {"count": whole.spike_count[begin:stop]}
         told = {"tuple": [{"dict": {}}, {"tuple": []}]}
         Folder.open(tmp_path / "run").checkpoints.save(603, begin, told, state)
-    assert files(tmp_path / "run") == files(tmp_path / "whole")
+    one, other = (
+        {name: digest for name, digest in files(tmp_path / name_of).items() if not name.startswith("checkpoints/")}
+        for name_of in ("run", "whole")
+    )
+    assert one == other
     there = lifjax.load(tmp_path / "run")
     np.testing.assert_array_equal(there.spikes, whole.spikes)
     there.verify()
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
+    assert kills.survive(tmp_path, 3)["kills"] >= 2
+
+
+def test_a_run_that_died_at_any_write_goes_on_to_the_same_bytes(tmp_path, small, often, monkeypatch):
+    """As a kill leaves it: what was being written is there in part, and nothing is cleaned up."""
+    whole = died(tmp_path / "whole", monkeypatch, 10**9)
+    for number in range(0, whole, 3):
+        folder = tmp_path / str(number)
+        assert died(folder, monkeypatch, number) >= number
+        died(folder, monkeypatch, number // 2)  # once more, on the way on
+        died(folder, monkeypatch, 10**9)
+        assert files(folder) == files(tmp_path / "whole")
+    assert len(list(tmp_path.iterdir())) == 1 + len(range(0, whole, 3))
+
+
+class Death(BaseException):
+    """What nothing in a process that is killed hears."""
+
+
+def died(folder, monkeypatch, number):
+    """A run that dies at one of its writes, or at none; how many there were."""
+    replace, fsync, seen = pathlib.Path.replace, os.fsync, []
+
+    def event(act, *args):
+        seen.append(args)
+        if len(seen) > number:
+            raise Death
+        return act(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda opened: event(fsync, opened))
+        patch.setattr(pathlib.Path, "replace", lambda file, to: event(replace, file, to))
+        patch.setattr(pathlib.Path, "unlink", lambda file, missing_ok=False: alive(seen, number) and os.unlink(file))
+        patch.setattr(shutil, "rmtree", lambda *args, **how: alive(seen, number) and removed(*args, **how))
+        with contextlib.suppress(Death):
+            lifjax.simulate(NEURON, NOISY, 12.9, seed=3, record=("spikes",), out=folder, resume=True)
+    return len(seen)
+
+
+def alive(seen, number):
+    return len(seen) <= number
+
+
+removed = shutil.rmtree

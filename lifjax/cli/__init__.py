@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         return int(given.work(given))
-    except (ValueError, TypeError, OSError, MemoryError, argparse.ArgumentTypeError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, ImportError, argparse.ArgumentTypeError) as error:
         print(f"lifjax: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -106,7 +106,7 @@ class Stream(Records):
     def save(self, done: int, carry: Any, count: np.ndarray) -> None:
         """Write what is kept in memory, then, when that is on the disk, a checkpoint."""
         step, last = self.first + done, done == self.folder.run["steps"]
-        if step == self.saved and not last:
+        if step == self.saved:
             return
         for name, strips in self.strips.items():
             for strip in strips:
@@ -232,14 +232,14 @@ def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
 
 
 def _ended(folder: Folder, run: StoredRun) -> None:
-    """Where a run that has ended was killed between the two files of its last checkpoint, write both."""
+    """Where a run was killed between the two files of its last checkpoint, write the other."""
     if folder.checkpoints.twice:
         return
     carry = jax.tree.map(lambda x: np.asarray(x).reshape(-1), (run.state.neuron, run.state.stimulus))
     with contextlib.suppress(OSError), folder.alone():  # one is enough to read
         folder.clear()
         step = run.first_step + run.steps
-        folder.checkpoints.save(step, 0, *_kept(carry, run.spike_count.reshape(-1)), last=True)
+        folder.checkpoints.save(step, 0, *_kept(carry, run.spike_count.reshape(-1)))
 
 
 def _cut(path: Path, run: dict[str, Any]) -> tuple[int, dict[str, Chunks]]:
