@@ -1,7 +1,11 @@
 """What the tests of runs on disk share."""
 
+import contextlib
+import functools
 import hashlib
+import os
 import pathlib
+import shutil
 
 import jax
 import numpy as np
@@ -79,3 +83,28 @@ def struck_after(monkeypatch, calls, folder, simulate):
         with pytest.raises(RuntimeError, match="struck"):
             simulate(out=folder)
     return folder
+
+
+@contextlib.contextmanager
+def failing_after(monkeypatch, number, error, dead=False):
+    """Let all that brings files to the disk fail once it was done so many times; what was done.
+
+    ``dead``: as in a process that was killed, nothing is cleaned up either.
+    """
+    fsync, replace, unlink, rmtree, seen = os.fsync, pathlib.Path.replace, pathlib.Path.unlink, shutil.rmtree, []
+
+    def event(act, *args):
+        seen.append(args)
+        if len(seen) > number:
+            raise error
+        return act(*args)
+
+    def alive():
+        return not dead or len(seen) <= number
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", functools.partial(event, fsync))
+        patch.setattr(pathlib.Path, "replace", lambda *args: event(replace, *args))
+        patch.setattr(pathlib.Path, "unlink", lambda *args, **how: alive() and unlink(*args, **how))
+        patch.setattr(shutil, "rmtree", lambda *args, **how: alive() and rmtree(*args, **how))
+        yield seen

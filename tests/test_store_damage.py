@@ -2,17 +2,19 @@
 
 import errno
 import functools
+import importlib.util
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
-from stored import NEURON, NOISY, assert_same, chunk_files, files, struck_after
+from stored import NEURON, NOISY, assert_same, chunk_files, failing_after, files, interrupted_after, struck_after
 
 import lifjax
-from lifjax.store import chunks
 
 HOWS = ("truncated", "altered", "first byte", "last byte", "empty", "missing")
 
@@ -129,52 +131,112 @@ def test_a_folder_in_another_format_says_which_version_wrote_it(begun):
         lifjax.load(begun)
 
 
-def mounted(folder, size, options=""):
-    """A small file system of its own, or None where none can be mounted."""
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}{options}", "tmpfs", folder], capture_output=True)
-    return folder if done.returncode == 0 else None
-
-
-def test_a_disk_that_is_full_is_one_clear_error_and_what_was_done_is_kept(tmp_path, small, often):
-    disk = mounted(tmp_path / "disk", "1m")
-    if disk is None:
+@pytest.fixture
+def disk(tmp_path):
+    """A small file system of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
-    try:
-        with pytest.raises(OSError, match=r"No space left.*is kept until step \d+.*resume it") as error:
-            lifjax.simulate(NEURON, NOISY, 200.0, seed=3, out=disk / "run")
-        assert error.value.errno == errno.ENOSPC
-        part = lifjax.load(disk / "run")
-        assert 0 < part.steps < 2000
-        part.verify()
-        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
-        assert_same(lifjax.resume(disk / "run"), lifjax.simulate(NEURON, NOISY, 200.0, seed=3))
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
-def test_a_write_that_fails_is_one_clear_error_and_what_was_done_is_kept(tmp_path, small, often, monkeypatch):
-    write, written = chunks.write_whole, []
-
-    def full(file, *parts):
-        written.append(file)
-        if len(written) > 60:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
-        return write(file, *parts)
-
-    monkeypatch.setattr(chunks, "write_whole", full)
-    with pytest.raises(OSError, match=r"No space left.*is kept until step \d+"):
-        lifjax.simulate(NEURON, NOISY, 60.3, seed=3, out=tmp_path / "run")
-    monkeypatch.undo()
-    assert_same(lifjax.resume(tmp_path / "run"), lifjax.simulate(NEURON, NOISY, 60.3, seed=3))
+def remount(disk, options):
+    for _ in range(100):  # while a file is being written it cannot be
+        if subprocess.run(["mount", "-o", f"remount,{options}", disk], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"cannot be remounted with {options}")
 
 
-def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(tmp_path):
-    disk = mounted(tmp_path / "disk", "1m", ",ro")
-    if disk is None:
-        pytest.skip("no file system can be mounted here")
-    try:
-        with pytest.raises(OSError, match="Read-only"):
-            lifjax.simulate(NEURON, NOISY, 1e6, out=disk / "run")
-    finally:
-        subprocess.run(["umount", disk], check=True)
+SHORT = functools.partial(lifjax.simulate, NEURON, NOISY, 25.7, seed=3)
+
+
+def test_a_disk_that_is_full_at_any_size_is_one_clear_error_and_loses_nothing(disk, tmp_path, small, often):
+    whole, reached = files(SHORT(out=tmp_path / "whole").folder.path), set()
+    for size in itertools.count(8, 24):  # kB
+        remount(disk, f"size={size}k")
+        try:
+            SHORT(out=disk / "run")
+            break
+        except OSError as error:
+            told = error
+        assert told.errno == errno.ENOSPC
+        assert "make room" in str(told)
+        assert str(disk) in str(told)
+        if (disk / "run").exists():
+            reached.add(used(disk / "run").steps)
+        else:
+            assert list(disk.iterdir()) == []
+            reached.add(None)
+        remount(disk, "size=16m")
+        SHORT(out=disk / "run", resume=True)
+        assert files(disk / "run") == whole
+        shutil.rmtree(disk / "run")
+    assert files(disk / "run") == whole
+    assert {None, 0} < reached <= {None, 0, 64, 128, 192, 256, 257}
+    assert len(reached) > 4
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO], ids=errno.errorcode.get)
+def test_a_write_that_fails_wherever_it_is_is_one_clear_error_and_loses_nothing(
+    tmp_path, small, often, monkeypatch, code
+):
+    run = functools.partial(lifjax.simulate, NEURON, NOISY, 12.9, seed=3, record=("spikes",))
+    with failing_after(monkeypatch, 10**9, None) as seen:
+        whole = files(run(out=tmp_path / "whole").folder.path)
+    remedy = "make room" if code == errno.ENOSPC else "can be (written to|made)"
+    for number in range({errno.ENOSPC: 0, errno.EACCES: 1, errno.EIO: 2}[code], len(seen), 6):
+        folder = tmp_path / str(number)
+        failing = failing_after(monkeypatch, number, OSError(code, os.strerror(code)))
+        with failing, pytest.raises(OSError, match=f"{os.strerror(code)}; the run .*{remedy}.*{folder}") as error:
+            run(out=folder)
+        assert error.value.errno == code
+        if folder.exists():
+            used(folder)
+        run(out=folder, resume=True)
+        assert files(folder) == whole
+        shutil.rmtree(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+
+
+def test_a_folder_that_becomes_read_only_is_one_clear_error_and_is_gone_on_with_later(
+    disk, tmp_path, small, often, monkeypatch
+):
+    whole = files(SHORT(out=tmp_path / "whole").folder.path)
+    with monkeypatch.context() as patch:
+        interrupted_after(patch, 13, lambda: remount(disk, "ro"))
+        with pytest.raises(
+            OSError, match=r"Read-only.*is kept until step \d+.*can be written to, then resume"
+        ) as error:
+            SHORT(out=disk / "run")
+    assert error.value.errno == errno.EROFS
+    assert 0 < used(disk / "run").steps < 257
+    before = files(disk / "run")
+    with pytest.raises(OSError, match=r"Read-only.*can be written to"):
+        lifjax.resume(disk / "run")
+    assert files(disk / "run") == before
+    with pytest.raises(OSError, match=r"Read-only.*choose a folder that can be made.*other"):
+        SHORT(out=disk / "other")
+    remount(disk, "rw")
+    lifjax.resume(disk / "run")
+    assert files(disk / "run") == whole
+    remount(disk, "ro")
+    assert lifjax.resume(disk / "run").steps == 257  # nothing is left to do, and nothing is written
+
+
+def test_what_no_folder_can_be_is_refused_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
+    for out, told in {
+        5: r"out = 5 is no folder; give its path", b"run": "out = b'run' is no folder", "": "out = '' is no folder",
+        "a\0b": "is no folder", tmp_path / "file" / "run": "cannot be written there: choose a folder that can be made",
+    }.items():  # fmt: skip
+        with pytest.raises((TypeError, ValueError, OSError), match=told):
+            lifjax.simulate(lifjax.LIF(), 300.0, 1e6, out=out)
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "zarr" else found(name))
+    for use in (functools.partial(SHORT, out=tmp_path / "run"), functools.partial(lifjax.load, tmp_path)):
+        with pytest.raises(ModuleNotFoundError, match=r'needs zarr: pip install "lifjax\[store\]"') as error:
+            use()
+        assert error.value.name == "zarr"

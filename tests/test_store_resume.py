@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import pathlib
 import shutil
 import signal
 
 import kills
 import numpy as np
 import pytest
-from stored import ALL, NEURON, NOISY, assert_same, files, interrupted_after, struck_after
+from stored import ALL, NEURON, NOISY, assert_same, failing_after, files, interrupted_after, struck_after
 
 import lifjax
 from lifjax.simulate import blocks
@@ -169,26 +168,6 @@ class Death(BaseException):
 
 def died(folder, monkeypatch, number):
     """A run that dies at one of its writes, or at none; how many there were."""
-    replace, fsync, seen = pathlib.Path.replace, os.fsync, []
-
-    def event(act, *args):
-        seen.append(args)
-        if len(seen) > number:
-            raise Death
-        return act(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", lambda opened: event(fsync, opened))
-        patch.setattr(pathlib.Path, "replace", lambda file, to: event(replace, file, to))
-        patch.setattr(pathlib.Path, "unlink", lambda file, missing_ok=False: alive(seen, number) and os.unlink(file))
-        patch.setattr(shutil, "rmtree", lambda *args, **how: alive(seen, number) and removed(*args, **how))
-        with contextlib.suppress(Death):
-            lifjax.simulate(NEURON, NOISY, 12.9, seed=3, record=("spikes",), out=folder, resume=True)
+    with failing_after(monkeypatch, number, Death(), dead=True) as seen, contextlib.suppress(Death):
+        lifjax.simulate(NEURON, NOISY, 12.9, seed=3, record=("spikes",), out=folder, resume=True)
     return len(seen)
-
-
-def alive(seen, number):
-    return len(seen) <= number
-
-
-removed = shutil.rmtree
