@@ -52,7 +52,7 @@ def survive(folder, kills, seed=0, pause=0.3):
     """Run to the end in a folder, killed so many times; what was seen."""
     random, tally = np.random.default_rng(seed), {"kills": 0, "in a write": 0, "steps at kills": []}
     whole, killed = folder / "whole", folder / "killed"
-    duration = 100.0 * (1 + kills)
+    duration = 300.0 * (1 + kills)
     begun, process = time.monotonic(), begin(whole, duration)
     told = process.communicate()[1]
     assert process.returncode == 0, told

@@ -3,6 +3,7 @@
 import datetime
 
 import libsonata
+import neo
 import numpy as np
 import pynwb
 import pytest
@@ -93,6 +94,16 @@ def test_pynwb_reads_the_same_spikes_and_traces(run, tmp_path):
         for name, x in run.traces.items():
             assert file.acquisition[name].unit == {"V": "volts"}.get(name, "amperes")
             np.testing.assert_array_equal(file.acquisition[name].data[:], x)
+
+
+def test_neo_reads_the_same_spikes_from_an_nwb_file(run, tmp_path):
+    lifjax.export.nwb(run, tmp_path / "run.nwb")
+    (block,) = neo.io.NWBIO(str(tmp_path / "run.nwb"), mode="r").read_all_blocks()
+    trains = block.segments[0].spiketrains
+    assert len(trains) == 30
+    for theirs, train in zip(trains, run.spike_times, strict=True):
+        np.testing.assert_array_equal(theirs.rescale("s").magnitude, train / 1000)
+        assert float(theirs.t_stop.rescale("s")) == (run.start_time + run.duration) / 1000
 
 
 def test_neo_has_the_same_spikes_and_traces(run):

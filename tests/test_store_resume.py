@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 
@@ -11,7 +12,8 @@ import pytest
 from stored import ALL, NEURON, NOISY, assert_same, failing_after, files, interrupted_after, struck_after
 
 import lifjax
-from lifjax.simulate import blocks
+from lifjax import backend
+from lifjax.simulate import blocks, progress
 from lifjax.store import Folder, Strip, Writer, folder
 
 
@@ -79,6 +81,40 @@ def test_what_ends_with_its_run_is_the_same_in_one_that_goes_on(tmp_path, small,
 
     lifjax.resume(struck_after(monkeypatch, 28, tmp_path / "run", run))
     assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+def test_how_far_a_run_is_is_told_in_lines_where_there_is_no_terminal(begun, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_LINES", (0.0, 0.0))
+    run = lifjax.resume(begun, progress=True)
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert len(lines) > 3
+    for line in lines:
+        assert re.fullmatch(
+            r"lifjax: +\d+%, \d+ of 603 steps, [\d,]+ steps/s, [\d,]+ spikes, [\d.]+ [kM]B on disk, "
+            r"\d+:\d\d:\d\d left, until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d",
+            line,
+        ), line
+    kept = [file for file in begun.rglob("*") if file.is_file() and {"c", "checkpoints"} & set(file.parts)]
+    size = sum(file.stat().st_size for file in kept if "given" not in file.parts)
+    assert "100%, 603 of 603 steps, " in last
+    assert f"{run.spike_count.sum():,} spikes, {backend.human(size)} on disk in 0:00:0" in last
+
+
+def test_the_rate_that_is_told_is_that_of_now(capsys, monkeypatch):
+    """Not that of what was done before, nor of the first steps, which are compiled too."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.Progress(10_000, 4000, True, lambda: 7) as moved:
+        for seconds, steps in ((50.0, 1000), (10.0, 1000), (5.0, 1000), (200.0, 1000)):
+            now[0] += seconds
+            moved(steps)
+        now[0] += 100.0
+        moved(2000)
+    first, *others, last = capsys.readouterr().err.splitlines()
+    assert "50%, 5,000 of 10,000 steps, 20 steps/s, 7 spikes, 0:04:10 left" in first
+    assert [re.search(r"([\d,]+) steps/s", line)[1] for line in others] == ["100", "200", "5"]
+    assert "0:06:40 left" in others[-1]  # 2000 steps at 5 a second
+    assert "100%, 10,000 of 10,000 steps, 16 steps/s, 7 spikes in 0:06:05" in last
 
 
 def test_another_version_or_precision_does_not_go_on_with_a_run(begun, monkeypatch, x64):
