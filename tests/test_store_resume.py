@@ -87,7 +87,7 @@ def test_how_far_a_run_is_is_told_in_lines_where_there_is_no_terminal(begun, cap
     monkeypatch.setattr(progress, "_LINES", (0.0, 0.0))
     run = lifjax.resume(begun, progress=True)
     *lines, last = capsys.readouterr().err.splitlines()
-    assert len(lines) > 3
+    assert len(lines) >= 3
     for line in lines:
         assert re.fullmatch(
             r"lifjax: +\d+%, \d+ of 603 steps, [\d,]+ steps/s, [\d,]+ spikes, [\d.]+ [kM]B on disk, "
@@ -110,8 +110,7 @@ def test_the_rate_that_is_told_is_that_of_now(capsys, monkeypatch):
             moved(steps)
         now[0] += 100.0
         moved(2000)
-    first, *others, last = capsys.readouterr().err.splitlines()
-    assert "50%, 5,000 of 10,000 steps, 20 steps/s, 7 spikes, 0:04:10 left" in first
+    *others, last = capsys.readouterr().err.splitlines()
     assert [re.search(r"([\d,]+) steps/s", line)[1] for line in others] == ["100", "200", "5"]
     assert "0:06:40 left" in others[-1]  # 2000 steps at 5 a second
     assert "100%, 10,000 of 10,000 steps, 16 steps/s, 7 spikes in 0:06:05" in last

@@ -57,6 +57,7 @@ class Progress:
         self.done += now
         if self.since is None:  # the first steps were compiled too, which tells nothing of those to come
             self.since = self.done, time.monotonic()
+            return
         if time.monotonic() - self.looked < self.wait or self.done == self.steps:
             return
         self.looked, self.wait = time.monotonic(), min(2 * self.wait, _LINES[1])
