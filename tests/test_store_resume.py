@@ -182,7 +182,7 @@ def test_processes_can_each_write_their_own_neurons(tmp_path, small):
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path):
-    assert kills.survive(tmp_path, 3)["kills"] >= 2
+    assert kills.survive(tmp_path, 2)["kills"] >= 1
 
 
 def test_a_run_that_died_at_any_write_goes_on_to_the_same_bytes(tmp_path, small, often, monkeypatch):
