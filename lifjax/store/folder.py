@@ -198,7 +198,8 @@ def folder_of(given: Any, name: str) -> Path:
     """
     if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
         raise TypeError(f"{name} = {given!r} is no folder; give its path, such as {name}='run'")
-    if not os.fspath(given) or "\0" in os.fspath(given):
+    given = os.fspath(given)
+    if not given or "\0" in given:
         raise ValueError(f"{name} = {given!r} is no folder; give its path, such as {name}='run'")
     lacking = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
     if lacking:
