@@ -85,13 +85,18 @@ class Chunks:
         """How many columns of the array a chunk of column ``j`` has."""
         return min(self.chunk[1], self.shape[1] - j * self.chunk[1])
 
-    def write(self, i: int, j: int, values: np.ndarray) -> int:
-        """Write a chunk, its columns beyond the array left out; how many bytes that took."""
+    def encoded(self, values: np.ndarray) -> bytes:
+        """The bytes of the file of a chunk, of which columns beyond the array may be left out."""
         if values.shape != self.chunk:
             whole = np.zeros(self.chunk, self.dtype)
             whole[: len(values), : values.shape[1]] = values
             values = whole
-        return write_whole(self.file(i, j), _encoded(values))
+        body = _blosc(values.dtype.itemsize).encode(np.ascontiguousarray(values))
+        return bytes(body) + _checksum(body)
+
+    def write(self, i: int, j: int, values: np.ndarray | bytes) -> int:
+        """Write a chunk, or what it is encoded as; how many bytes that took."""
+        return write_whole(self.file(i, j), values if isinstance(values, bytes) else self.encoded(values))
 
     def read(self, i: int, j: int) -> np.ndarray:
         """A chunk, without columns beyond the array.
@@ -177,11 +182,6 @@ def sync_folder(path: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
-
-
-def _encoded(values: np.ndarray) -> bytes:
-    body = _blosc(values.dtype.itemsize).encode(np.ascontiguousarray(values))
-    return bytes(body) + _checksum(body)
 
 
 def _blosc(size: int) -> Any:

@@ -38,8 +38,8 @@ class Writer:
                 return spare.pop()
         return np.empty((array.chunk[0], width), array.dtype)
 
-    def write(self, array: Chunks, i: int, j: int, values: np.ndarray, whole: bool) -> None:
-        """Write a chunk soon; one that is ``whole`` gives its memory back."""
+    def write(self, array: Chunks, i: int, j: int, values: np.ndarray | bytes, whole: bool) -> None:
+        """Write a chunk, or what it is encoded as, soon; one that is ``whole`` gives its memory back."""
         self.require()
         self._room.acquire()
         done = self._pool.submit(self._write, array, i, j, values, whole)
@@ -47,7 +47,7 @@ class Writer:
             self._under_way.add(done)
         done.add_done_callback(self._forget)
 
-    def _write(self, array: Chunks, i: int, j: int, values: np.ndarray, whole: bool) -> None:
+    def _write(self, array: Chunks, i: int, j: int, values: np.ndarray | bytes, whole: bool) -> None:
         try:
             if self._failed is None:
                 size = array.write(i, j, values)
@@ -60,7 +60,7 @@ class Writer:
         except Exception as error:  # whatever it is, nothing may be taken for written
             self._failed = self._failed or error
         finally:
-            if whole:
+            if whole and not isinstance(values, bytes):
                 with self._lock:
                     self._spare.setdefault((array.path, values.shape[1]), []).append(values)
             self._room.release()
@@ -112,14 +112,20 @@ class Strip:
         self._lock = threading.Lock()
         self._begun: dict[int, np.ndarray] = {}
 
-    def put(self, row: int, values: np.ndarray, where: Any = slice(None)) -> None:
-        """Rows from ``row`` on, counted as the array's are, of all columns or of some."""
+    def put(self, row: int, values: np.ndarray, where: Any = None) -> None:
+        """Rows from ``row`` on, counted as the array's are, of all columns or of some.
+
+        Rows that are a whole chunk are encoded here and now, while a cache holds them, instead of being copied.
+        """
         height = self.array.chunk[0]
         row -= self.array.base
         while len(values):
             i, top = divmod(row, height)
             some = values[: height - top]
-            self._memory(i, top)[top : top + len(some), where] = some
+            if where is None and len(some) == height:
+                self.writer.write(self.array, i, self.j, self.array.encoded(some), whole=True)
+            else:
+                self._memory(i, top)[top : top + len(some), slice(None) if where is None else where] = some
             row, values = row + len(some), values[len(some) :]
 
     def _memory(self, i: int, top: int) -> np.ndarray:
