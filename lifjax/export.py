@@ -127,12 +127,19 @@ def nwb(
     if run.octets is not None:
         times = np.concatenate([np.zeros(0), *(times / 1000 for _, times, _ in _parts(run))])
         train = VectorData(name="spike_times", description="spike times [s]", data=times)
-        ends = np.cumsum(run.spike_count.ravel(), dtype=np.int64)
+        ends, units = np.cumsum(run.spike_count.ravel(), dtype=np.int64), np.arange(run.spike_count.size)
+        seen = np.tile([run.start_time / 1000, (run.start_time + run.duration) / 1000], (len(units), 1))
+        when = VectorData(name="obs_intervals", description="when each was observed [s]", data=seen)
         file.units = pynwb.misc.Units(
             name="units",
             description="a unit a neuron, in C order",
-            id=ElementIdentifiers(name="id", data=np.arange(run.spike_count.size)),
-            columns=[train, VectorIndex(name="spike_times_index", data=ends, target=train)],
+            id=ElementIdentifiers(name="id", data=units),
+            columns=[
+                train,
+                VectorIndex(name="spike_times_index", data=ends, target=train),
+                when,
+                VectorIndex(name="obs_intervals_index", data=units + 1, target=when),
+            ],
             resolution=run.dt / 1000 if run.spike_timing == "grid" else None,
         )
     with _whole(path) as draft, pynwb.NWBHDF5IO(draft, "w") as out:

@@ -1,5 +1,7 @@
 """What holds in every test: ranks and dtypes are never promoted in silence."""
 
+import functools
+
 import jax
 import matplotlib
 import pytest
@@ -14,3 +16,30 @@ def x64():
     """Float64 for one test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Runs on disk that are cut into many pieces."""
+    import stored
+
+    stored.make_small(monkeypatch.setattr)
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Runs on disk with a checkpoint after every round."""
+    import stored
+
+    stored.make_often(monkeypatch.setattr)
+
+
+@pytest.fixture
+def begun(tmp_path, small, often, monkeypatch):
+    """A folder with a run that failed on the way."""
+    import stored
+
+    import lifjax
+
+    run = functools.partial(lifjax.simulate, stored.NEURON, stored.NOISY, 60.3, seed=3)
+    return stored.struck_after(monkeypatch, 28, tmp_path / "run", run)

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, and what it refuses."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -383,7 +384,15 @@ def test_a_run_with_out_is_on_disk_while_it_goes_on_and_resume_goes_on_with_it(m
         np.testing.assert_array_equal(one[name], other[name])
     assert (here / "settings.toml").read_text() == (whole / "settings.toml").read_text()
     assert main(["run", "--resume", "here/run.zarr", "--quiet"]) == 0
-    assert main(["run", "--resume", "nowhere"]) == 2
+    assert "nothing was left to run" in capsys.readouterr().out
+    for no_run in ("nowhere", "here/run.png"):
+        assert main(["run", "--resume", no_run]) == 2
+        assert f"--resume {no_run} is no folder" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        found = importlib.util.find_spec
+        patch.setattr(importlib.util, "find_spec", lambda name: None if name == "zarr" else found(name))
+        assert main(["run", "--resume", "here"]) == 2
+        assert 'needs zarr: pip install "lifjax[store]"' in capsys.readouterr().err
     assert main(["run", *SMALL, "--out", "here", "--tau_m", "-1", "--force"]) == 2
     assert (here / "run.png").exists()  # what is refused replaces nothing
     assert main(["run", *SMALL, "--out", "here", "--force"]) == 0

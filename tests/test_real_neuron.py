@@ -112,7 +112,7 @@ def off(neuron):
 
 @pytest.mark.slow
 def test_with_adaptation_it_does_at_least_twice_as_well_in_rates_and_in_intervals():
-    leaky, lif = best(LEAKY, (*FREE, "V_reset"), (2.0, 5.0, 8.0, 10.0, 12.0, 14.0), restarts=16)
+    leaky, lif = best(LEAKY, (*FREE, "V_reset"), (2.0, 8.0, 12.0, 14.0), restarts=16)
     fit, adaptive = best(ADAPTS, ADAPTATION, (2.0,), restarts=32, steps=120, bounds=BOUNDS)
     plain, adapted = off(lif), off(adaptive)
     print(lif, plain, leaky.error, adaptive, adapted, fit.error, fit.std_error, fit.identifiability, sep="\n")

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.lost:
             os._exit(1)  # whoever is lost would be waited for in the end
         return 2
-    except (ValueError, TypeError, OSError, MemoryError, argparse.ArgumentTypeError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, ImportError, argparse.ArgumentTypeError) as error:
         if not several.shared(given) or processes.number() == 0:  # the first is told of what went wrong in others
             print(f"lifjax: error: {error}", file=sys.stderr)
         return 2

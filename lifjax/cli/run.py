@@ -99,6 +99,9 @@ def work(given: Namespace) -> int:
     if shared or (given.out is not None and importlib.util.find_spec("zarr") is not None):
         return _stored(given, settings, how, recorded)
     folder = Folder(given.out, "lifjax-run", given.force)
+    if given.out is not None:
+        why = "without zarr the run is written once it has ended, and a kill loses it"
+        print(f"lifjax: {why}; pip install 'lifjax[store]' writes it while it goes on", file=sys.stderr)
     with folder as draft:
         told = _run(draft, settings, how, recorded)
     return _say(told, folder.path, settings)
@@ -180,6 +183,8 @@ def _resume(given: Namespace) -> int:
     if others:
         raise ValueError(f"--{others[0]} cannot be changed: --resume takes all from the folder; leave it out")
     path: Path = given.resume.absolute()
+    if not path.is_dir():
+        raise ValueError(f"--resume {given.resume} is no folder; give one that lifjax run --out wrote")
     bare = path.is_dir() and not (path / STORED).exists()  # what simulate(..., out=path) wrote
     stored = path if bare else path / STORED
     before, begun = processes.together(lambda: load(stored).steps), time.perf_counter()
@@ -244,8 +249,8 @@ def _results(run: Run, steps: int, seconds: float) -> dict[str, Any]:
         "rate_std_Hz": finite(run.firing_rate.std()),
         "mean_cv": finite(np.mean(cv[enough])) if enough.any() else None,
         "duration_ms": run.duration,
-        "seconds": seconds,
-        "neuron_steps_per_second": run.spike_count.size * steps / seconds,
+        "seconds": seconds if steps else None,
+        "neuron_steps_per_second": run.spike_count.size * steps / seconds if steps else None,
         "device": (f"{processes.count()} processes on " if processes.count() > 1 else "") + backend.device_name(),
         "precision": str(run.state.neuron.V.dtype),
     }
@@ -260,9 +265,17 @@ def _table(run: Run, results: dict[str, Any]) -> dict[str, str]:
         "spikes": f"{results['spikes']:,}",
         "mean rate": f"{results['mean_rate_Hz']:.2f} Hz{over}",
         "CV": "too few intervals" if cv is None else f"{cv:.3f}" + (", mean over neurons" if many else ""),
+        **_speed(results),
+        "device": results["device"],
+    }
+
+
+def _speed(results: dict[str, Any]) -> dict[str, str]:
+    if results["seconds"] is None:
+        return {"seconds": "none, nothing was left to run"}
+    return {
         "seconds": f"{results['seconds']:.2f}, compilation included",
         "speed": f"{results['neuron_steps_per_second']:.3g} neuron-steps/s",
-        "device": results["device"],
     }
 
 

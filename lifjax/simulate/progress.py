@@ -30,6 +30,7 @@ class Progress:
     ) -> None:
         self.steps, self.done, self.shown, self.found = steps, done, shown, found
         self.before = done
+        self.since: tuple[int, float] | None = None  # steps and time of the line before, or after the first steps
 
     def __enter__(self) -> Callable[[int], Any]:
         if not self.shown:
@@ -52,20 +53,28 @@ class Progress:
 
     def _line(self, now: int) -> None:
         self.done += now
+        if self.since is None:  # the first steps were compiled too, which tells nothing of those to come
+            self.since = self.done, time.monotonic()
+            return
         if time.monotonic() - self.looked < self.wait or self.done == self.steps:
             return
         self.looked, self.wait = time.monotonic(), min(2 * self.wait, _LINES[1])
         self._say()
 
     def _say(self) -> None:
-        seconds = max(time.monotonic() - self.begun, 1e-9)
-        rate = (self.done - self.before) / seconds
+        """A line: at what rate steps were done since the line before, and all of them at the end."""
+        now, ended = time.monotonic(), self.done == self.steps
+        steps, when = (
+            self.since if self.since and self.since[0] < self.done and not ended else (self.before, self.begun)
+        )
+        rate = (self.done - steps) / max(now - when, 1e-9)
+        self.since = self.done, now
         left = (self.steps - self.done) / rate if rate else 0.0
         end = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + left))
-        until = f", {_clock(left)} left, until {end}" if self.done < self.steps else f" in {_clock(seconds)}"
+        until = f" in {_clock(now - self.begun)}" if ended else f", {_clock(left)} left, until {end}"
         print(
-            f"lifjax: {self.done / self.steps:4.0%}, {self.done:,} of {self.steps:,} steps, {rate:,.0f} steps/s, "
-            f"{self._found()}{until}",
+            f"lifjax: {self.done / max(self.steps, 1):4.0%}, {self.done:,} of {self.steps:,} steps, "
+            f"{rate:,.0f} steps/s, {self._found()}{until}",
             file=sys.stderr,
             flush=True,
         )

@@ -19,7 +19,20 @@ from lifjax.record import OCTET, OFFSET, State
 from lifjax.simulate.blocks import Blocks, Records, run_blocks
 from lifjax.simulate.core import make_ready
 from lifjax.stimulus.base import StimulusLike, terms
-from lifjax.store import Chunks, Folder, StoredRun, Strip, Writer, check_free, describe, digest, holds_run, loaded
+from lifjax.store import (
+    Chunks,
+    Folder,
+    StoredRun,
+    Strip,
+    Writer,
+    check_free,
+    describe,
+    digest,
+    folder_of,
+    full,
+    holds_run,
+    loaded,
+)
 from lifjax.store.tree import kind_of, kinds_in
 
 CHECKPOINT = 10.0  # s between two checkpoints
@@ -89,7 +102,7 @@ class Stream(Records):
         return self.found if processes.count() > 1 else self._found(blocks)
 
     def _found(self, blocks: Blocks) -> tuple[int, int]:
-        return blocks.spikes(), self.before + self.writer.size
+        return blocks.spikes(), self.before + self.writer.size + self.folder.checkpoints.bytes(self.begin)
 
     def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
         self._keep("spikes", number, first // OCTET, octets)
@@ -122,13 +135,16 @@ class Stream(Records):
                 for strip in self.strips[name]:
                     strip.release(self._row(name, self.first + done))
         self.writer.require()
+        ended = done == self.folder.run["steps"]
         save = time.monotonic() - self.at >= CHECKPOINT
         if processes.count() > 1:
-            if done < min(self.meeting, self.folder.run["steps"]):
+            if done < self.meeting and not ended:
                 return False
             asked, save = self._meet(done, blocks, asked, save)
-        if save:
+        if save or asked or ended:
             self.save(done, *blocks.gathered())
+        if processes.count() > 1 and (asked or ended):  # for the last word on what is on disk
+            self._meet(done, blocks, False, False)
         return asked
 
     def _meet(self, done: int, blocks: Blocks, asked: bool, save: bool) -> tuple[bool, bool]:
@@ -143,14 +159,14 @@ class Stream(Records):
 
     def save(self, done: int, carry: Any, count: np.ndarray) -> None:
         """Write what is kept in memory, then, when that is on the disk, a checkpoint."""
-        step = self.first + done
+        step, last = self.first + done, done == self.folder.run["steps"]
         if step == self.saved:
             return
         for name, strips in self.strips.items():
             for strip in strips:
                 strip.flush(self._row(name, step))
         self.writer.settle()
-        self.folder.checkpoints.save(step, self.begin, *_kept(carry, count))
+        self.folder.checkpoints.save(step, self.begin, *_kept(carry, count), last=last)
         self.saved, self.at = step, time.monotonic()
 
     def _row(self, name: str, step: int) -> int:
@@ -161,7 +177,8 @@ class Stream(Records):
         """What went wrong, and what is there all the same."""
         kept = f"the run is kept until step {self.saved} ({self.saved * self.folder.run['dt']:g} ms)"
         if isinstance(error, OSError):
-            told = f"{error.strerror or error}; {kept}: make room, then resume it"
+            remedy = "make room" if full(error) else "make the folder one that can be written to"
+            told = f"{error.strerror or error}; {kept}: {remedy}, then resume it"
             return OSError(error.errno, told, str(error.filename or self.folder.path))
         told = f"{error}; {kept}: resume it, with as many processes as you like"
         return processes.OtherProcessError(told, getattr(error, "lost", False))
@@ -192,7 +209,7 @@ def run_stored(
     progress: bool,
 ) -> StoredRun:
     """`lifjax.simulate` with a folder, without its checks; ``again``: go on with what is there."""
-    path = Path(os.path.abspath(out))
+    path = folder_of(out, "out")
     plan, carry, begin = make_ready(
         neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing
     )
@@ -243,7 +260,7 @@ def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progre
         >>> lifjax.resume(folder).steps
         200
     """
-    return _go_on(Path(os.path.abspath(folder)), None, {kind_of(cls): cls for cls in known}, progress)
+    return _go_on(folder_of(folder, "folder"), None, {kind_of(cls): cls for cls in known}, progress)
 
 
 def _go_on(path: Path, run: dict[str, Any] | None, known: dict[str, type], progress: bool) -> StoredRun:
@@ -255,6 +272,8 @@ def _go_on(path: Path, run: dict[str, Any] | None, known: dict[str, type], progr
             folder.require_same(run or folder.run | {"precision": str(working_dtype())})
             before = loaded(folder, known)
             if before.wanted == before.steps:
+                if processes.number() == 0:
+                    _ended(folder, before)
                 return before, None
             if processes.number() == 0:
                 held.enter_context(folder.alone())
@@ -277,12 +296,23 @@ def _go_on(path: Path, run: dict[str, Any] | None, known: dict[str, type], progr
 def _run_on(before: StoredRun, stream: Stream, progress: bool) -> None:
     """Go on with a run to its end, or until it is stopped."""
     stream.agree()
+    # For as many steps as the run has, not as are left: a ramp may end with it.
     plan, carry, _ = make_ready(
-        before.neuron, terms(before.stimulus), before.wanted - before.steps, before.dt, before.seed, before.state,
-        before.integrator, before.shape, before.spike_timing,
+        before.neuron, terms(before.stimulus), before.wanted, before.dt, before.seed, before.state, before.integrator,
+        before.shape, before.spike_timing,
     )  # fmt: skip
-    carry, count, done = run_blocks(plan, carry, before.wanted, stream, progress, before.spike_count.reshape(-1))
-    stream.save(done, carry, count)
+    run_blocks(plan, carry, before.wanted, stream, progress, before.spike_count.reshape(-1))
+
+
+def _ended(folder: Folder, run: StoredRun) -> None:
+    """Where a run was killed between the two files of its last checkpoint, write the other."""
+    if folder.checkpoints.twice:
+        return
+    carry = jax.tree.map(lambda x: np.asarray(x).reshape(-1), (run.state.neuron, run.state.stimulus))
+    with contextlib.suppress(OSError), folder.alone():  # one is enough to read
+        folder.clear()
+        step = run.first_step + run.steps
+        folder.checkpoints.save(step, 0, *_kept(carry, run.spike_count.reshape(-1)))
 
 
 def _cut(path: Path, run: dict[str, Any]) -> tuple[int, dict[str, Chunks]]:

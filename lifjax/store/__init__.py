@@ -8,7 +8,7 @@ the same.
 """
 
 from lifjax.store.chunks import Chunks, DamagedError
-from lifjax.store.folder import Folder, check_free, holds_run
+from lifjax.store.folder import Folder, check_free, folder_of, full, holds_run
 from lifjax.store.stored import StoredRun, load, loaded
 from lifjax.store.tree import describe, digest, kinds_in, rebuild
 from lifjax.store.writer import Strip, Writer
@@ -23,6 +23,8 @@ __all__ = [
     "check_free",
     "describe",
     "digest",
+    "folder_of",
+    "full",
     "holds_run",
     "kinds_in",
     "load",

@@ -1,8 +1,9 @@
 """Checkpoints: the state of neurons at a step, from which a run goes on.
 
 A file holds a line that says what it is, a line of JSON, the arrays' bytes, and the SHA-256 of it all. Two files take
-turns, so that while one is written the other is there. A file may hold some of the neurons, those of one process: then
-a checkpoint is all files of a step.
+turns, so that while one is written the other is there; the first and the last checkpoint are in both, so that one that
+is missing is missed, and runs that have ended are the same file by file. A file may hold some of the neurons, those of
+one process: then a checkpoint is all files of a step.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ from lifjax.store.chunks import DamagedError, sync_folder, write_whole
 
 _MAGIC = b"lifjax checkpoint 1\n"
 _DIGEST = 32  # bytes
+_TURNS = "ab"
+_Part = tuple[str, dict[str, Any], dict[str, np.ndarray]]  # the turns of the files, what they say, their arrays
 
 
 class Checkpoints:
@@ -26,12 +29,18 @@ class Checkpoints:
     Args:
         folder: where they are.
         size: how many neurons there are.
+
+    twice: whether the checkpoint that was found last is in both files.
     """
+
+    twice = False
 
     def __init__(self, folder: Path, size: int) -> None:
         self.folder, self.size, self.turn = folder, size, 0
 
-    def save(self, step: int, begin: int, told: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    def save(
+        self, step: int, begin: int, told: dict[str, Any], arrays: dict[str, np.ndarray], last: bool = False
+    ) -> None:
         """Write the checkpoint of a step of the neurons from ``begin`` on.
 
         Args:
@@ -39,6 +48,7 @@ class Checkpoints:
             begin: the first neuron.
             told: what else to keep, in JSON.
             arrays: each (neurons,).
+            last: whether no other will follow.
         """
         stop = begin + len(next(iter(arrays.values())))
         kept = {name: {"dtype": str(x.dtype), "shape": list(x.shape)} for name, x in arrays.items()}
@@ -47,9 +57,15 @@ class Checkpoints:
         digest = hashlib.sha256()
         for part in parts:
             digest.update(part)
-        write_whole(self.folder / f"{begin}-{'ab'[self.turn]}", *parts, digest.digest())
-        sync_folder(self.folder)
+        mine, other = (self.folder / f"{begin}-{_TURNS[turn]}" for turn in (self.turn, 1 - self.turn))
+        for file in (mine, other) if last or not other.exists() else (mine,):
+            write_whole(file, *parts, digest.digest())
+            sync_folder(self.folder)
         self.turn = 1 - self.turn
+
+    def bytes(self, begin: int) -> int:
+        """How many those of the neurons from ``begin`` on take."""
+        return sum(file.stat().st_size for file in self.folder.glob(f"{begin}-[ab]"))
 
     def newest(self) -> tuple[int, dict[str, Any], dict[str, np.ndarray]]:
         """The last step that all neurons have a checkpoint of, what else was kept, and the arrays of all neurons.
@@ -57,26 +73,48 @@ class Checkpoints:
         Raises:
             DamagedError: there is none that can be trusted. One that cannot, beside one that can, is a warning.
         """
-        found: dict[int, list[tuple[str, dict[str, Any], dict[str, np.ndarray]]]] = {}
-        damaged = []
-        for file in sorted(self.folder.glob("*-[ab]")):
-            try:
-                header, arrays = read(file)
-                found.setdefault(header["step"], []).append((file.name, header, arrays))
-            except DamagedError as error:
-                damaged.append(str(error))
+        found, damaged = self._sound()
         for step in sorted(found, reverse=True):
-            parts = sorted(found[step], key=lambda part: part[1]["begin"])
-            edges = [part[1]["begin"] for part in parts] + [self.size]
-            if [0, *(part[1]["stop"] for part in parts)] == edges:
+            parts, at = [], 0
+            while at in found[step]:
+                parts.append(found[step][at])
+                at = parts[-1][1]["stop"]
+            if at == self.size:
                 break
         else:
             raise DamagedError("; ".join(damaged) or f"{self.folder} holds no checkpoint")
         for told in damaged:
-            warnings.warn(f"{told}; the one before it, at step {step}, is used", stacklevel=4)
-        self.turn = 1 - "ab".index(parts[0][0][-1])
+            warnings.warn(f"{told}; the other one, of step {step}, is used", stacklevel=4)
+        self.turn = 1 - _TURNS.index(parts[0][0][-1])
+        self.twice = all(len(part[0]) > 1 for part in parts)
         names = parts[0][2]
         return step, parts[0][1]["told"], {name: np.concatenate([part[2][name] for part in parts]) for name in names}
+
+    def _sound(self) -> tuple[dict[int, dict[int, _Part]], list[str]]:
+        """What can be trusted, by its step and its first neuron, and what is wrong with the rest."""
+        found: dict[int, dict[int, _Part]] = {}
+        damaged = []
+        for begin in sorted({file.name[:-2] for file in self.folder.glob("*-[ab]")}):
+            for turn in _TURNS:
+                file = self.folder / f"{begin}-{turn}"
+                try:
+                    header, arrays = read(file)
+                except DamagedError as error:
+                    damaged.append(str(error.args[0]))
+                    continue
+                same = found.setdefault(header["step"], {})
+                turns = same[header["begin"]][0] if header["begin"] in same else ""
+                same[header["begin"]] = (turns + turn, header, arrays)
+        return found, damaged
+
+
+def there(folder: Path) -> bool:
+    """Whether a folder has checkpoints, be they sound or not."""
+    for file in folder.glob("*-[ab]"):
+        with file.open("rb") as opened:
+            if opened.read(len(_MAGIC)) == _MAGIC:
+                return True
+    return False
 
 
 def read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -85,7 +123,10 @@ def read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     Raises:
         DamagedError: it is not what was written.
     """
-    body = file.read_bytes()
+    try:
+        body = file.read_bytes()
+    except FileNotFoundError:
+        raise DamagedError(f"{file} is missing") from None
     if not body.startswith(_MAGIC) or hashlib.sha256(body[:-_DIGEST]).digest() != body[-_DIGEST:]:
         raise DamagedError(f"{file} is damaged: its checksum does not agree")
     end = body.index(b"\n", len(_MAGIC))

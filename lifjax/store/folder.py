@@ -1,8 +1,15 @@
-"""The folder of a run: a Zarr group whose attributes say what is run, its arrays, and its checkpoints."""
+"""The folder of a run: a Zarr group whose attributes say what is run, its arrays, and its checkpoints.
+
+The group's description ends with the SHA-256 of itself, with noughts in that place, and holds those of all files that
+are written before the run begins.
+"""
 
 import contextlib
+import errno
+import glob
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -13,15 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from lifjax.store.checkpoint import Checkpoints
+from lifjax.store.checkpoint import Checkpoints, there
 from lifjax.store.chunks import PARTIAL, Chunks, DamagedError, sync_folder
 from lifjax.store.tree import differences, digest, few
 
-FORMAT = 1
+FORMAT = 2
 CHECKPOINTS = "checkpoints"
 GIVEN = "given"  # the group of the arrays that were given: parameters, stimuli
 _DESCRIPTION = "zarr.json"
 _DIMENSIONS = {"spikes": ("octet", "neuron")}
+_NOUGHTS = "0" * 64  # in the place of a digest of the text that it is in
+_PACKAGES = ("zarr", "numcodecs", "google_crc32c")
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Folder:
@@ -68,31 +78,30 @@ class Folder:
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
         check_free(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        told = {
+            "format": FORMAT, "versions": versions(), "run": run, "width": width,
+            "chunks": {name: array.told() for name, array in chunks.items()},
+        }  # fmt: skip
         try:
-            told = {
-                "format": FORMAT, "versions": versions(), "run": run, "width": width,
-                "chunks": {name: array.told() for name, array in chunks.items()},
-            }  # fmt: skip
-            group = zarr.create_group(draft, attributes={"lifjax": told | {"sha256": _digest(told)}})
-            for name, array in chunks.items():
-                array.create(group, _DIMENSIONS.get(name, ("time", "neuron")), _attributes(name, run, array))
-            kept = group.create_group(GIVEN)
-            for name, x in given.items():
-                kept.create_array(name, data=x, compressors=[ZstdCodec(level=1), Crc32cCodec()])
-            Checkpoints(draft / CHECKPOINTS, 0).save(run["first_step"], 0, *start)
-            _sync(draft)
-            mask = os.umask(0)
-            os.umask(mask)
-            draft.chmod(0o777 & ~mask)  # mkdtemp opens it to its owner alone
-            if path.exists():
-                path.rmdir()
-            draft.rename(path)
-            sync_folder(path.parent)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            with _draft(path) as draft:
+                group = zarr.create_group(draft)
+                for name, array in chunks.items():
+                    array.create(group, _DIMENSIONS.get(name, ("time", "neuron")), _attributes(name, run, array))
+                kept = group.create_group(GIVEN)
+                for name, x in given.items():
+                    kept.create_array(name, data=x, compressors=[ZstdCodec(level=1), Crc32cCodec()])
+                told["files"] = _files(draft)
+                _seal(draft / _DESCRIPTION, told)
+                Checkpoints(draft / CHECKPOINTS, 0).save(run["first_step"], 0, *start)
+                _sync(draft)
+                if path.exists():
+                    path.rmdir()
+                draft.rename(path)
+                sync_folder(path.parent)
+        except OSError as error:
+            remedy = "make room, or choose another disk" if full(error) else "choose a folder that can be made"
+            said = f"{error.strerror or error}; the run cannot be written there: {remedy}"
+            raise OSError(error.errno, said, str(path)) from error
         return cls(path, told)
 
     @classmethod
@@ -106,23 +115,30 @@ class Folder:
         """
         told = _told(path)
         if told is None:
-            raise ValueError(f"{path} holds no run that lifjax stored")
+            raise ValueError(f"{path} holds no run that lifjax stored; give a folder that simulate(..., out=) wrote")
+        description = path / _DESCRIPTION
         if told.get("format") != FORMAT:
             wrote = told.get("versions", {}).get("lifjax", "unknown")
             raise ValueError(
-                f"{path} was written by lifjax {wrote} in format {told.get('format')!r}; this version, "
-                f"{versions()['lifjax']}, reads format {FORMAT}: use that one"
+                f"{path} was written by lifjax {wrote} in format {told.get('format')!r}, or {description} is damaged; "
+                f"this version, {versions()['lifjax']}, reads format {FORMAT}: use that one"
             )
-        if told.pop("sha256", None) != _digest(told):
-            raise DamagedError(f"{path / _DESCRIPTION} is damaged: its checksum does not agree")
+        if told["sha256"] != _sealed(description.read_bytes(), told["sha256"]):
+            raise DamagedError(f"{description} is damaged: its checksum does not agree")
+        for name, digest_ in told["files"].items():
+            require_whole(path / name, digest_)
         return cls(path, told)
 
     def require_same(self, run: dict[str, Any]) -> None:
         """Raise ValueError unless this run, with these versions, is the one in the folder."""
         now = versions()
         found = few(differences({"version": self.versions, **self.run}, {"version": now, **run}))
-        if found:
-            raise ValueError(f"{self.path} holds another run: {found}; give what it was begun with, or another folder")
+        if not found:
+            return
+        remedy = "give what it was begun with, or another folder"
+        if self.run | {"steps": run["steps"]} == run and self.versions == now:
+            remedy += f", and there go on from its end: state=lifjax.load({str(self.path)!r}).state"
+        raise ValueError(f"{self.path} holds another run: {found}; {remedy}")
 
     def given(self) -> dict[str, np.ndarray]:
         """The arrays that were given, by name.
@@ -152,17 +168,9 @@ class Folder:
         Raises:
             ValueError: another process does.
         """
-        with (self.path / _DESCRIPTION).open("rb") as opened:
-            try:
-                import fcntl
-
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"{self.path} is being written by another process; wait until that has ended"
-                ) from None
-            except (ImportError, OSError):  # Windows, and file systems without locks
-                pass
+        with _held(self.path / _DESCRIPTION) as mine:
+            if mine is False:
+                raise ValueError(f"{self.path} is being written by another process; wait until that has ended")
             yield
 
     def clear(self) -> None:
@@ -180,6 +188,34 @@ def check_free(path: Path) -> None:
     raise ValueError(f"{path} is there already and holds no run that lifjax stored; choose another folder")
 
 
+def folder_of(given: Any, name: str) -> Path:
+    """The folder that an argument means, and what is needed to store a run in it.
+
+    Raises:
+        TypeError, ValueError: it is no path.
+        ModuleNotFoundError: packages are missing.
+
+    Example:
+        >>> folder_of("/tmp/../tmp/run", "out").name
+        'run'
+    """
+    if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
+        raise TypeError(f"{name} = {given!r} is no folder; give its path, such as {name}='run'")
+    given = os.fspath(given)
+    if not given or "\0" in given:
+        raise ValueError(f"{name} = {given!r} is no folder; give its path, such as {name}='run'")
+    lacking = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
+    if lacking:
+        told = f'{name} = {given!r} needs {", ".join(lacking)}: pip install "lifjax[store]"'
+        raise ModuleNotFoundError(told, name=lacking[0])
+    return Path(os.path.realpath(given))
+
+
+def full(error: OSError) -> bool:
+    """Whether an error says that there is no room."""
+    return error.errno in _FULL
+
+
 def holds_run(path: Path) -> bool:
     """Whether there is a folder that lifjax wrote."""
     return path.is_dir() and _told(path) is not None
@@ -190,25 +226,99 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("lifjax", "jax", "jaxlib")}
 
 
+def require_whole(file: Path, sha256: str) -> None:
+    """Raise DamagedError unless a file is the one of this digest."""
+    try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DamagedError(f"{file} is missing") from None
+    if found != sha256:
+        raise DamagedError(f"{file} is damaged: its checksum does not agree")
+
+
 def _told(path: Path) -> dict[str, Any] | None:
     """What lifjax wrote into a group's attributes, or None where there is nothing of it."""
     if not path.exists():
         raise FileNotFoundError(f"there is no folder {path}")
+    description = path / _DESCRIPTION
+    ours = path.is_dir() and there(path / CHECKPOINTS)
     try:
-        text = (path / _DESCRIPTION).read_text(encoding="utf-8")
+        text = description.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
+        if ours:
+            raise DamagedError(f"{description} is missing") from None
         return None
     try:
         told = json.loads(text)["attributes"]["lifjax"]
+        if isinstance(told, dict) and "sha256" in told:
+            return told
     except (ValueError, KeyError, TypeError):
-        if '"lifjax"' in text:
-            raise DamagedError(f"{path / _DESCRIPTION} is damaged: it cannot be read") from None
-        return None
-    return told if isinstance(told, dict) else None
+        pass
+    if ours or '"lifjax"' in text:
+        raise DamagedError(f"{description} is damaged: it cannot be read")
+    return None
 
 
-def _digest(told: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _seal(description: Path, told: dict[str, Any]) -> None:
+    """Write what is told into a group's description, with the digest of it all."""
+    group = json.loads(description.read_bytes())
+    group["attributes"]["lifjax"] = told | {"sha256": _NOUGHTS}
+    body = json.dumps(group, indent=2).encode()
+    description.write_bytes(body.replace(_NOUGHTS.encode(), _sealed(body, _NOUGHTS).encode()))
+
+
+def _sealed(body: bytes, sha256: str) -> str:
+    """The digest of a description that says that this is its digest."""
+    return hashlib.sha256(body.replace(str(sha256).encode(), _NOUGHTS.encode())).hexdigest()
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The digests of all files in a folder but its description, by their names."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file != folder / _DESCRIPTION)
+    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@contextlib.contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """A new folder beside where it is to be; those that were left behind by processes that were killed are removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        with contextlib.suppress(OSError), _held(old) as mine:
+            if mine:
+                shutil.rmtree(old)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
+    try:
+        with _held(draft):
+            mask = os.umask(0)
+            os.umask(mask)
+            draft.chmod(0o777 & ~mask)  # mkdtemp opens it to its owner alone
+            yield draft
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[bool | None]:
+    """Hold a file or a folder: whether nobody else does, or None where the system cannot tell."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield None
+        return
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        mine: bool | None = True
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mine = False
+        except OSError:  # file systems without locks
+            mine = None
+        yield mine
+    finally:
+        os.close(opened)
 
 
 def _arrays(told: Any) -> list[dict[str, Any]]:

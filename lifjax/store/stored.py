@@ -5,7 +5,6 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -15,7 +14,7 @@ from lifjax.backend import require_memory
 from lifjax.noise import words
 from lifjax.record import OCTET, OFFSET, Run, State, samples_in, unpack
 from lifjax.store.chunks import Chunks, DamagedError, on_threads
-from lifjax.store.folder import Folder
+from lifjax.store.folder import Folder, folder_of
 from lifjax.store.tree import kind_of, ours, rebuild
 
 _SLAB = 2**28  # bytes that are read at once
@@ -220,6 +219,7 @@ def load(folder: str | os.PathLike[str], known: Iterable[type] = ()) -> StoredRu
 
     Raises:
         FileNotFoundError, ValueError: there is no run, it is damaged, or another version wrote it in another format.
+        ModuleNotFoundError: zarr is missing; the remedy is said.
 
     Example:
         >>> import tempfile
@@ -229,7 +229,7 @@ def load(folder: str | os.PathLike[str], known: Iterable[type] = ()) -> StoredRu
         >>> lifjax.load(folder).spike_times[1]
         array([ 6.9, 15.8])
     """
-    return loaded(Folder.open(Path(folder)), {kind_of(cls): cls for cls in known})
+    return loaded(Folder.open(folder_of(folder, "folder")), {kind_of(cls): cls for cls in known})
 
 
 def loaded(folder: Folder, known: Mapping[str, type] | None = None) -> StoredRun:

@@ -16,7 +16,7 @@ _WAITING = 2  # chunks a thread that may wait to be written, before the run wait
 class Writer:
     """The threads that write, and what became of it.
 
-    size: bytes written, of chunks that are complete.
+    size: by how many bytes the chunks on disk have grown.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Writer:
         self._spare: dict[Any, list[np.ndarray]] = {}
         self._under_way: set[Future[None]] = set()
         self._touched: set[Path] = set()
+        self._parts: dict[tuple[Path, int, int], int] = {}  # bytes of chunks that are not full
         self._failed: Exception | None = None
 
     def memory(self, array: Chunks, width: int) -> np.ndarray:
@@ -37,8 +38,8 @@ class Writer:
                 return spare.pop()
         return np.empty((array.chunk[0], width), array.dtype)
 
-    def write(self, array: Chunks, i: int, j: int, values: np.ndarray, whole: bool) -> None:
-        """Write a chunk soon; one that is ``whole`` gives its memory back."""
+    def write(self, array: Chunks, i: int, j: int, values: np.ndarray | bytes, whole: bool) -> None:
+        """Write a chunk, or what it is encoded as, soon; one that is ``whole`` gives its memory back."""
         self.require()
         self._room.acquire()
         done = self._pool.submit(self._write, array, i, j, values, whole)
@@ -46,21 +47,27 @@ class Writer:
             self._under_way.add(done)
         done.add_done_callback(self._forget)
 
-    def _write(self, array: Chunks, i: int, j: int, values: np.ndarray, whole: bool) -> None:
+    def _write(self, array: Chunks, i: int, j: int, values: np.ndarray | bytes, whole: bool) -> None:
         try:
             if self._failed is None:
                 size = array.write(i, j, values)
                 with self._lock:
-                    self.size += size if whole else 0
+                    self.size += size - self._parts.pop((array.path, i, j), 0)
+                    if not whole:
+                        self._parts[array.path, i, j] = size
                     folder = array.file(i, j).parent
                     self._touched |= {folder, folder.parent, folder.parent.parent}
         except Exception as error:  # whatever it is, nothing may be taken for written
             self._failed = self._failed or error
         finally:
-            if whole:
+            if whole and not isinstance(values, bytes):
                 with self._lock:
                     self._spare.setdefault((array.path, values.shape[1]), []).append(values)
             self._room.release()
+
+    def begun(self, array: Chunks, i: int, j: int) -> None:
+        """A chunk that is not full was there before, and will be written again."""
+        self._parts[array.path, i, j] = array.file(i, j).stat().st_size
 
     def _forget(self, done: Future[None]) -> None:
         with self._lock:
@@ -105,14 +112,20 @@ class Strip:
         self._lock = threading.Lock()
         self._begun: dict[int, np.ndarray] = {}
 
-    def put(self, row: int, values: np.ndarray, where: Any = slice(None)) -> None:
-        """Rows from ``row`` on, counted as the array's are, of all columns or of some."""
+    def put(self, row: int, values: np.ndarray, where: Any = None) -> None:
+        """Rows from ``row`` on, counted as the array's are, of all columns or of some.
+
+        Rows that are a whole chunk are encoded here and now, while a cache holds them, instead of being copied.
+        """
         height = self.array.chunk[0]
         row -= self.array.base
         while len(values):
             i, top = divmod(row, height)
             some = values[: height - top]
-            self._memory(i, top)[top : top + len(some), where] = some
+            if where is None and len(some) == height:
+                self.writer.write(self.array, i, self.j, self.array.encoded(some), whole=True)
+            else:
+                self._memory(i, top)[top : top + len(some), slice(None) if where is None else where] = some
             row, values = row + len(some), values[len(some) :]
 
     def _memory(self, i: int, top: int) -> np.ndarray:
@@ -145,3 +158,4 @@ class Strip:
         i, top = divmod(row, self.array.chunk[0])
         if top:
             self._memory(i, 0)[:top] = self.array.read(i, self.j)[:top]
+            self.writer.begun(self.array, i, self.j)
