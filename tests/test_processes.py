@@ -44,7 +44,7 @@ def full(file, *parts):
 write = chunks.write_whole
 if mode:
     processes.meet, chunks.write_whole = dying, full
-noisy = lifjax.white_noise(np.linspace(150, 260, 3000), 5.0) + lifjax.ornstein_uhlenbeck(20.0, 30.0, 5.0)
+noisy = lifjax.white_noise(np.linspace(150, 260, 3000), 5.0)
 try:
     run = lifjax.simulate(
         lifjax.LIF(tau_m=np.linspace(8, 12, 3000)), noisy, 250.7, seed=7, neurons=[0, 77, 2999, 1500],
