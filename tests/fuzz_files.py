@@ -62,9 +62,12 @@ def damaged_folder(file, way, at, byte, half=False):
 
 def check_same(found):
     whole = lifjax.load(values.stored_run())
-    np.testing.assert_array_equal(np.asarray(found.V), np.asarray(whole.V))
-    np.testing.assert_array_equal(found.events()[0], whole.events()[0])
-    np.testing.assert_array_equal(found.spike_count, whole.spike_count)
+    done = found.steps  # fewer where the last checkpoint is lost
+    np.testing.assert_array_equal(np.asarray(found.V), np.asarray(whole.V)[:done])
+    times, neurons = whole.events()
+    np.testing.assert_array_equal(found.events()[1], neurons[times < (done - 0.5) * found.dt])
+    if done == whole.steps:
+        np.testing.assert_array_equal(found.spike_count, whole.spike_count)
     shutil.rmtree(found.folder.path)
 
 

@@ -107,9 +107,14 @@ def of_stimulus(f):
 def of_target(f):
     def call(**given):
         made = f(**given)
-        return lifjax.fit(values.LIF, 300.0, made, 20.0, steps=1) if LONG else check_targets(made)
+        return reached(lifjax.fit(values.LIF, 300.0, made, 20.0, steps=1)) if LONG else check_targets(made)
 
-    return door("targets", f, call, nan=True)
+    return door("targets", f, call)
+
+
+def reached(found):
+    """What a fit found; a standard error may be infinite."""
+    return found.rates, found.error, found.parameters
 
 
 def of_surrogate(f):
@@ -128,10 +133,11 @@ def of_picture(f):
     return door("plot", f, call)
 
 
-def of_rates(f):
-    own, options = door("fit", f), dict(door("fit", lifjax.fit).usual)
-    del options["loss"]
-    return dataclasses.replace(own, usual=options | own.usual, nan=True)
+def of_fit(f):
+    own, options = door("fit", f, lambda **given: reached(f(**given))), dict(door("fit", lifjax.fit).usual)
+    if f is not lifjax.fit:
+        del options["loss"]
+    return dataclasses.replace(own, usual=options | own.usual)
 
 
 def groups():
@@ -142,12 +148,12 @@ def groups():
         "models": (20, [of_model(cls) for cls in MODELS]),
         "stimuli": (22, [of_stimulus(f) for f in FUNCTIONS if f.__module__.startswith("lifjax.stimulus")]),
         "runs": (14, [door("", lifjax.simulate), door("", lifjax.integrate, bare=True, nan=True), door("", lifjax.fi_curve)]),
-        "fits": (10, [of_rates(lifjax.fit_rates), door("", lifjax.fit, nan=True), *map(of_target, public(lifjax.targets))]),
+        "fits": (10, [of_fit(lifjax.fit_rates), of_fit(lifjax.fit), *map(of_target, public(lifjax.targets))]),
         "numbers": (18, [
             *(door("analysis", f, nan=f.__name__ in variations) for f in public(lifjax.analysis)),
             *(door("theory", f) for f in public(lifjax.theory)),
             *(of_surrogate(f) for f in public(lifjax.surrogate) if "slope" in inspect.signature(f).parameters),
-            *(door("tutorial", f, nan=True) for f in public(lifjax.tutorial) if f.__name__ != "default_pars"), defaults,
+            *(door("tutorial", f) for f in public(lifjax.tutorial) if f.__name__ != "default_pars"), defaults,
         ]),
         "pictures": (6, [*map(of_picture, public(lifjax.plot)), *(door("export", f, nan=True) for f in public(lifjax.export))]),
         "files": (5, [Door(name, call, usual, frozenset(usual), spoilt=False, nan=True) for name, call, usual in files.DOORS]),
@@ -201,6 +207,8 @@ def judged(door, given):
     with limited(), warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", UserWarning)
+        if door.bare:
+            warnings.simplefilter("ignore", RuntimeWarning)
         try:
             result = door.call(**given)
         except (ValueError, TypeError, MemoryError, OSError) as error:
@@ -236,7 +244,7 @@ def check_told(door, error):
 def where(error):
     """The last line of lifjax that an error came through."""
     found = "?"
-    step = error.__traceback__
+    step = (error.__context__ if isinstance(error, AssertionError) and error.__context__ else error).__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename.startswith(HOUSE):
             found = f"{os.path.relpath(step.tb_frame.f_code.co_filename, HOUSE)}:{step.tb_lineno}"

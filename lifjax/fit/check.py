@@ -9,8 +9,8 @@ import numpy as np
 
 from lifjax.fit.targets import Rates, Target
 from lifjax.neurons.base import Grid, Neuron, Parameter, parameters
-from lifjax.neurons.check import check_value
-from lifjax.simulate.check import check_model, check_run, check_scalar, check_seed
+from lifjax.neurons.check import check_choice, check_model, check_value, shown
+from lifjax.simulate.check import check_run, check_scalar, check_seed
 from lifjax.stimulus.base import StimulusLike
 from lifjax.surrogate import Surrogate
 
@@ -36,7 +36,7 @@ def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
 def check_whole(name: str, value: Any, least: int) -> int:
     """A whole number that is not too small."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{name} = {value!r} must be a whole number, at least {least}")
+        raise ValueError(f"{name} = {shown(value)} must be a whole number, at least {least}")
     return int(value)
 
 
@@ -60,7 +60,7 @@ def check_targets(loss: Any) -> tuple[Target, ...] | Callable[..., Any]:
     if callable(loss) and not isinstance(loss, type):
         return loss
     raise TypeError(
-        f"loss = {loss!r} is no loss; give a target such as lifjax.targets.rates(50.0), a list of them, or a function "
+        f"loss = {shown(loss)} is no loss; give a target such as lifjax.targets.rates(50.0), a list of them, or a function "
         "of the response"
     )
 
@@ -119,13 +119,16 @@ def check_rest(neuron: Neuron, **given: Any) -> dict[str, Any]:
         "seed": check_seed(given["seed"]),
     }
     check_scalar("tolerance", given["tolerance"], Parameter("Hz", "error that is small enough", least=0.0))
-    if given["noise"] not in ("frozen", "fresh"):
-        raise ValueError(f"noise = {given['noise']!r} is unknown; choose 'frozen' or 'fresh'")
+    check_choice("noise", given["noise"], ("frozen", "fresh"))
     if not isinstance(given["spike"], Surrogate):
-        raise TypeError(f"spike = {given['spike']!r} has no derivative; give one such as lifjax.surrogate.gaussian()")
+        raise TypeError(
+            f"spike = {shown(given['spike'])} has no derivative; give one such as lifjax.surrogate.gaussian()"
+        )
     optimizer = given["optimizer"]
     if optimizer is not None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"optimizer = {optimizer!r} is no optax optimiser; give one such as optax.adam(0.05), or None")
+        raise TypeError(
+            f"optimizer = {shown(optimizer)} is no optax optimiser; give one such as optax.adam(0.05), or None"
+        )
     return out
 
 

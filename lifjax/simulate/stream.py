@@ -12,12 +12,15 @@ import numpy as np
 
 from lifjax.backend import chunk_columns, chunk_rows, in_chunks, layout
 from lifjax.neurons.base import Neuron, working_dtype
+from lifjax.neurons.check import check_path
 from lifjax.record import OCTET, OFFSET, State
 from lifjax.simulate.blocks import Records, run_blocks
+from lifjax.simulate.check import check_end
 from lifjax.simulate.core import make_ready
 from lifjax.stimulus.base import StimulusLike, terms
 from lifjax.store import Chunks, Folder, StoredRun, Strip, Writer, check_free, describe, digest, holds_run, loaded
-from lifjax.store.tree import kind_of, kinds_in
+from lifjax.store.stored import kinds
+from lifjax.store.tree import kinds_in
 
 CHECKPOINT = 10.0  # s between two checkpoints
 _HEIGHT = 4  # chunks of a subset of neurons that may be begun at once, since blocks come to it one after the other
@@ -185,9 +188,9 @@ def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progre
         >>> lifjax.resume(folder).steps
         200
     """
-    there = Folder.open(Path(os.path.abspath(folder)))
+    there = Folder.open(Path(os.path.abspath(check_path("folder", folder))))
     there.require_same(there.run | {"precision": str(working_dtype())})
-    return _go_on(there, {kind_of(cls): cls for cls in known}, progress)
+    return _go_on(there, kinds(known), progress)
 
 
 def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
@@ -212,7 +215,9 @@ def _go_on(folder: Folder, known: dict[str, type], progress: bool) -> StoredRun:
             raise stream.explained(error) from error
         finally:
             stream.writer.close()
-    return loaded(folder, known)
+    run = loaded(folder, known)
+    check_end(run)
+    return run
 
 
 def _cut(path: Path, run: dict[str, Any]) -> tuple[int, dict[str, Chunks]]:
