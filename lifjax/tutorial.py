@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 from lifjax.neurons import LIF, Parameter
 from lifjax.neurons.check import concrete, shown
-from lifjax.simulate.check import check_end, check_scalar
+from lifjax.simulate.check import check_scalar
 from lifjax.simulate.run import run_steps
 from lifjax.stimulus import samples
 
@@ -84,8 +84,6 @@ def _trace(name: str, value: Any, pars: Pars) -> np.ndarray:
     array, length = np.asarray(concrete(name, value), np.float64), _times(pars).size
     if array.shape not in ((), (1,), (length,)):
         raise ValueError(f"{name} has shape {array.shape}; give a number, or one for each of the {length} grid times")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite; give finite ones")
     return array
 
 
@@ -125,7 +123,6 @@ def run_LIF(pars: Pars, Iinj: ArrayLike, stop: bool = False) -> tuple[np.ndarray
     padded = np.append(current, np.zeros(-length % _LENGTH))  # so that runs of many lengths share a compiled function
     with jax.enable_x64(True):
         run = run_steps(neuron, samples(padded), length - 1, dt=dt, record=frozenset(("V", "spikes")))
-        check_end(run)
         v = np.append(run.V, run.state.neuron.V)
         return v, run.spike_times
 

@@ -153,7 +153,7 @@ def groups():
             *(door("analysis", f, nan=f.__name__ in variations) for f in public(lifjax.analysis)),
             *(door("theory", f) for f in public(lifjax.theory)),
             *(of_surrogate(f) for f in public(lifjax.surrogate) if "slope" in inspect.signature(f).parameters),
-            *(door("tutorial", f) for f in public(lifjax.tutorial) if f.__name__ != "default_pars"), defaults,
+            *(door("tutorial", f, nan=f.__name__ == "run_LIF") for f in public(lifjax.tutorial) if f.__name__ != "default_pars"), defaults,
         ]),
         "pictures": (6, [*map(of_picture, public(lifjax.plot)), *(door("export", f, nan=True) for f in public(lifjax.export))]),
         "files": (5, [Door(name, call, usual, frozenset(usual), spoilt=False, nan=True) for name, call, usual in files.DOORS]),

@@ -60,8 +60,8 @@ def check_targets(loss: Any) -> tuple[Target, ...] | Callable[..., Any]:
     if callable(loss) and not isinstance(loss, type):
         return loss
     raise TypeError(
-        f"loss = {shown(loss)} is no loss; give a target such as lifjax.targets.rates(50.0), a list of them, or a function "
-        "of the response"
+        f"loss = {shown(loss)} is no loss; give a target such as lifjax.targets.rates(50.0), a list of them, or a "
+        "function of the response"
     )
 
 
