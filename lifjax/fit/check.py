@@ -2,7 +2,7 @@
 
 import dataclasses
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,15 @@ def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
     """The names of the free fields; raise where one is unknown, twice there or cannot be fitted."""
     check_model(neuron)
     told = parameters(neuron)
+    if not isinstance(free, Iterable):
+        raise TypeError(f"free = {shown(free)} is no name; give names of parameters, such as ('tau_m', 'g_L')")
     names = (free,) if isinstance(free, str) else tuple(free)
     fittable = ", ".join(name for name, rule in told.items() if not rule.unfit)
     if not names:
         raise ValueError(f"free is empty; name the parameters to fit, of {fittable}")
     for name in names:
-        if name not in told:
-            raise ValueError(f"free: {name!r} is no parameter of {type(neuron).__name__}; choose from {fittable}")
+        if not isinstance(name, str) or name not in told:
+            raise ValueError(f"free: {shown(name)} is no parameter of {type(neuron).__name__}; choose from {fittable}")
         if names.count(name) > 1:
             raise ValueError(f"free: {name!r} is named {names.count(name)} times; name each parameter once")
         if told[name].unfit:
@@ -48,7 +50,7 @@ def check_bounds(free: tuple[str, ...], bounds: Any) -> None:
         raise TypeError(f"bounds is a {type(bounds).__name__}; give a dict such as {{'tau_m': (5.0, 50.0)}}")
     for name in bounds:
         if name not in free:
-            raise ValueError(f"bounds: {name!r} is not free; free is {free}")
+            raise ValueError(f"bounds: {shown(name)} is not free; free is {free}")
 
 
 def check_targets(loss: Any) -> tuple[Target, ...] | Callable[..., Any]:

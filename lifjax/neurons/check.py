@@ -96,7 +96,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
             f"{_first(name, array, ~np.isfinite(array), rule.unit)} is not finite; "
             f"the {rule.meaning} must be a finite number{unit}"
         )
-    if (large := np.abs(array) > LARGEST).any():
+    if (large := np.abs(array) > np.float64(LARGEST)).any():
         raise ValueError(
             f"{_first(name, array, large, rule.unit)} is beyond {LARGEST:g} {rule.unit}, where float32 arithmetic "
             f"overflows; give a {rule.meaning} of a physical size"

@@ -34,6 +34,7 @@ def check_run(
     check_choice("integrator", integrator, neuron.integrators, of=f"not for {type(neuron).__name__}")
     check_scalar("dt", dt, Parameter("ms", "grid step", above=0.0))
     check_scalar("duration", duration, Parameter("ms", "duration of the run", above=0.0))
+    dt, duration = _roomy(dt), _roomy(duration)
     first = check_state(state, dt)
     if first + duration / dt > LAST_STEP // 2:
         raise ValueError(
@@ -50,6 +51,12 @@ def check_run(
     for term in terms(stimulus):
         term.check(grid)
     return steps, shape
+
+
+def _roomy(value: Any) -> Any:
+    """A number in a type that has room for what is reckoned with it."""
+    kind = np.asarray(value).dtype
+    return value if kind.kind == "f" and kind.itemsize >= 4 else float(value)
 
 
 def _owners(neuron: Neuron, stimulus: StimulusLike) -> tuple[Any, ...]:

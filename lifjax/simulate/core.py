@@ -67,6 +67,8 @@ def integrate(
         -1.500
     """
     check_model(neuron)
+    if not isinstance(state, State | None):
+        raise TypeError(f"state is a {type(state).__name__}; give the state of an earlier run, run.state")
     steps = operator.index(steps)
     if steps < 0:
         raise ValueError(f"steps = {steps} must be at least 0")

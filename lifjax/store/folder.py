@@ -192,13 +192,13 @@ def _told(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         raise FileNotFoundError(f"there is no folder {path}")
     try:
-        text = (path / _DESCRIPTION).read_text(encoding="utf-8")
+        text = (path / _DESCRIPTION).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         told = json.loads(text)["attributes"]["lifjax"]
     except (ValueError, KeyError, TypeError):
-        if '"lifjax"' in text:
+        if b'"lifjax"' in text:
             raise DamagedError(f"{path / _DESCRIPTION} is damaged: it cannot be read") from None
         return None
     return told if isinstance(told, dict) else None
