@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lifjax.neurons.base import parameters
+from lifjax.neurons.check import check_path, shown
 from lifjax.record import Run
 
 _TOGETHER = 2**14  # neurons whose spikes are in memory at once
@@ -49,6 +50,8 @@ def sonata(run: Run, path: str | os.PathLike[str], *, population: str = "lifjax"
     """
     import h5py
 
+    _check(run)
+    _check_text("population", population)
     if run.octets is None:
         raise ValueError('spikes were not recorded, only counted; run again with record=("spikes", ...)')
     with _whole(path) as draft, h5py.File(draft, "w") as file:
@@ -102,6 +105,12 @@ def nwb(
         ...     file.read().units["spike_times"][1]  # s
         array([0.0069, 0.0158])
     """
+    _check(run)
+    for name, text in (("description", description), ("identifier", identifier)):
+        if text is not None and (not isinstance(text, str) or not text or not _writable(text)):
+            raise ValueError(f"{name} = {shown(text)} is no text that can be written; give some, or None")
+    if start is not None and (not isinstance(start, datetime.datetime) or start.tzinfo is None):
+        raise TypeError(f"start = {shown(start)} is no time with a zone; give a datetime.datetime with one, or None")
     import pynwb
     from hdmf.common import ElementIdentifiers, VectorData, VectorIndex
 
@@ -163,6 +172,7 @@ def neo(run: Run) -> Any:
         >>> print(block.segments[0].spiketrains[1])
         [ 6.9 15.8] ms
     """
+    _check(run)
     import neo as theirs
     import quantities
 
@@ -194,6 +204,21 @@ def _parts(run: Run) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         yield first, *run.events_of(np.arange(first, min(first + _TOGETHER, run.spike_count.size)))
 
 
+def _check(run: Run) -> None:
+    if not isinstance(run, Run):
+        raise TypeError(f"run = {shown(run)} is a {type(run).__name__}; give a run, as lifjax.simulate hands it back")
+
+
+def _check_text(name: str, value: str) -> None:
+    if not isinstance(value, str) or value in ("", ".", "..") or "/" in value or not _writable(value):
+        raise ValueError(f"{name} = {shown(value)} is no name of a group; give text without a slash")
+
+
+def _writable(text: str) -> bool:
+    """Whether HDF5 takes it."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _unit(run: Run, name: str) -> str:
     """The unit of what was recorded."""
     return "pA" if name == "current" else parameters(run.neuron.shows)[name].unit
@@ -202,7 +227,7 @@ def _unit(run: Run, name: str) -> str:
 @contextlib.contextmanager
 def _whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A file to write, which takes its name once it is whole."""
-    file = Path(path)
+    file = check_path("path", path)
     if file.exists():
         raise FileExistsError(f"{file} is there already; choose another name")
     draft = file.with_name(f".{file.stem}.{os.getpid()}.partial{file.suffix}")

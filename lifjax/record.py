@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from lifjax.neurons.base import Neuron, Output, parameters, pytree
+from lifjax.neurons.check import shown
 from lifjax.stimulus import StimulusLike
 
 if TYPE_CHECKING:
@@ -235,11 +236,11 @@ def chosen(record: str | Iterable[str], shows: type[Output] = Output) -> frozens
     known = (*parameters(shows), "current")
     told = ", ".join(map(repr, known))
     if not isinstance(record, Iterable):
-        raise TypeError(f"record = {record!r} is no name; give a tuple of {told}, or ()")
+        raise TypeError(f"record = {shown(record)} is no name; give a tuple of {told}, or ()")
     names = (record,) if isinstance(record, str) else tuple(record)
     for name in names:
-        if name not in known:
-            raise ValueError(f"record: {name!r} is unknown; choose from {told}")
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"record: {shown(name)} is unknown; choose from {told}")
     return frozenset(names)
 
 

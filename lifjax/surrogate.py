@@ -42,6 +42,7 @@ from jax.typing import ArrayLike
 
 Spike = Callable[[Array, Array, Array], Array]
 Bump = Callable[[Array, float], Array]
+_STEEPEST = 1e15  # whose square float32 holds
 
 
 def threshold(V: Array, V_th: Array, unit: ArrayLike = 1.0) -> Array:
@@ -76,8 +77,14 @@ class Surrogate:
     def __post_init__(self) -> None:
         name = self.bump.__name__.strip("_")
         number = isinstance(self.slope, int | float) and not isinstance(self.slope, bool)
-        if not number or not 0 < self.slope < float("inf"):
-            raise ValueError(f"{name}: slope = {self.slope!r} must be a number above 0; leave it out for the default")
+        if not number or not 0 < self.slope <= _STEEPEST:
+            told = self.slope if isinstance(self.slope, float | bool) else f"{type(self.slope).__name__}"
+            raise ValueError(
+                f"{name}: slope = {told} must be a number above 0, up to {_STEEPEST:g}; leave it out for the default"
+            )
+        if not isinstance(self.through_reset, bool):
+            raise TypeError(f"{name}: through_reset is a {type(self.through_reset).__name__}; give True or False")
+        object.__setattr__(self, "slope", float(self.slope))  # a large whole number is none that JAX takes
 
     def __call__(self, V: Array, V_th: Array, unit: Array) -> Array:
         """The spike, 0 or 1 in V's own dtype."""

@@ -3,6 +3,8 @@ r"""Closed forms of leaky and quadratic integrate-and-fire neurons, which the si
 All work in float64 NumPy, whatever JAX is set to, and broadcast their arguments against the neuron's parameters.
 """
 
+import math
+
 import jax
 import numpy as np
 
@@ -11,6 +13,7 @@ from lifjax.neurons.base import Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_order, check_value
 
 _PANELS, _NODES = 48, 24
+_MOST_STEPS = 1_000_000  # of what is worked out step by step
 
 
 def rheobase(neuron: LIF | QIF) -> np.ndarray:
@@ -60,7 +63,7 @@ def firing_rate(neuron: LIF | QIF, current: Values, dt: float | None = None) -> 
     p = _numbers(neuron)
     goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]
     if dt is not None:
-        check_value("dt", dt, Parameter("ms", "grid step", above=0.0))
+        dt = _step(dt)
     with np.errstate(divide="ignore", invalid="ignore"):
         rise = p["tau_m"] * np.log((goal - p["V_reset"]) / (goal - p["V_th"]))
     wait = p["t_ref"]
@@ -257,7 +260,7 @@ def escape_rate(neuron: GIF, current: Values, dt: float = 0.1) -> np.ndarray:
     p = _numbers(neuron, GIF)
     if len(neuron.q_stc) or len(neuron.q_sfa):  # type: ignore[arg-type] # they are lists
         raise ValueError("neuron: q_stc and q_sfa make the intervals depend on each other; leave them out")
-    check_value("dt", dt, Parameter("ms", "grid step", above=0.0))
+    dt = _step(dt)
     goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]
     keep = np.exp(-dt * p["g_L"] / p["C_m"])
 
@@ -266,15 +269,29 @@ def escape_rate(neuron: GIF, current: Values, dt: float = 0.1) -> np.ndarray:
         with np.errstate(over="ignore"):
             return np.asarray(p["lambda_0"] * dt / 1000 * np.exp((V - p["V_T_star"]) / p["Delta_V"]))
 
+    settled = float(np.max(40 * p["C_m"] / p["g_L"]) / dt)  # steps
+    if settled > _MOST_STEPS:
+        raise ValueError(
+            f"dt = {dt:g} ms: V takes {settled:.3g} steps to settle, C_m / g_L = {settled * dt / 40:.3g} ms; at most "
+            f"{_MOST_STEPS} are worked out, so raise dt"
+        )
     V, total = p["V_reset"], np.zeros(())
     survived = np.ones(())
-    for _ in range(int(np.ceil(40 / -np.log(keep.max())))):
+    for _ in range(math.ceil(settled)):
         total = total + survived
         V = goal + (V - goal) * keep
         survived = survived * np.exp(-expected(V))
     with np.errstate(divide="ignore"):  # it may never fire
         rest = np.where(survived > 0, survived / -np.expm1(-expected(V)), 0.0)
         return np.asarray(1000 / (dt * (Grid(dt=dt, steps=0).count(p["t_ref"]) + total + rest)))
+
+
+def _step(dt: float) -> float:
+    """The grid step."""
+    step = check_value("dt", dt, Parameter("ms", "grid step", above=0.0))
+    if step.ndim:
+        raise ValueError(f"dt has shape {step.shape}; the grid step is one number [ms]")
+    return float(step)
 
 
 def _given(name: str, value: Values, unit: str, least: float | None = None) -> np.ndarray:

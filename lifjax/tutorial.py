@@ -5,13 +5,16 @@ Neuromatch Academy, Computational Neuroscience, "Biological Neuron Models", tuto
 equal those of the tutorial's Python loop bit for bit; numbers below 2.2e-308 in size count as 0.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from lifjax.neurons import LIF
+from lifjax.neurons import LIF, Parameter
+from lifjax.neurons.check import concrete, shown
+from lifjax.simulate.check import check_scalar
 from lifjax.simulate.run import run_steps
 from lifjax.stimulus import samples
 
@@ -19,6 +22,7 @@ __all__ = ["default_pars", "my_GWN", "my_hists", "plot_GWN", "plot_volt_trace", 
 
 Pars = dict[str, Any]
 _LENGTH = 8192
+_MOST_STEPS = 10**8
 
 
 def default_pars(**kwargs: Any) -> Pars:
@@ -48,8 +52,39 @@ def default_pars(**kwargs: Any) -> Pars:
         "dt": 0.1,
         **kwargs,
     }
+    T, dt = (_number(pars, name) for name in ("T", "dt"))
+    if not T / dt <= _MOST_STEPS:
+        raise ValueError(
+            f"pars: T = {T:g} ms is {T / dt:.3g} steps of dt = {dt:g} ms, more than {_MOST_STEPS}; lower T"
+        )
     pars["range_t"] = np.arange(0, pars["T"], pars["dt"])
     return pars
+
+
+def _number(pars: Pars, name: str) -> float:
+    """One of the parameters, once it is known to be a number that makes sense."""
+    if not isinstance(pars, Mapping) or name not in pars:
+        raise ValueError(f"pars = {shown(pars)} has no {name!r}; give what default_pars() returns")
+    value = concrete(f"pars: {name}", pars[name])
+    rule = Parameter("", name, above=0.0 if name in ("dt", "tau_m", "g_L") else None)
+    if value.ndim or np.isnan(value) or (name != "tref" and not np.isfinite(value)) or rule.broken_by(value):
+        raise ValueError(f"pars: {name} = {shown(pars[name])} must be one finite number {rule.rule}".rstrip())
+    return float(value)
+
+
+def _times(pars: Pars) -> np.ndarray:
+    """The grid times."""
+    if not isinstance(pars, Mapping) or not isinstance(pars.get("range_t"), np.ndarray) or pars["range_t"].ndim != 1:
+        raise ValueError(f"pars = {shown(pars)} has no range_t; give what default_pars() returns")
+    return pars["range_t"]
+
+
+def _trace(name: str, value: Any, pars: Pars) -> np.ndarray:
+    """Numbers at the grid times, float64."""
+    array, length = np.asarray(concrete(name, value), np.float64), _times(pars).size
+    if array.shape not in ((), (1,), (length,)):
+        raise ValueError(f"{name} has shape {array.shape}; give a number, or one for each of the {length} grid times")
+    return array
 
 
 def run_LIF(pars: Pars, Iinj: ArrayLike, stop: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -72,17 +107,17 @@ def run_LIF(pars: Pars, Iinj: ArrayLike, stop: bool = False) -> tuple[np.ndarray
         >>> v.size, spikes[:2]
         (4000, array([11., 24.]))
     """
-    dt, length = float(pars["dt"]), int(pars["range_t"].size)
+    dt, length = _number(pars, "dt"), int(_times(pars).size)
     if length == 0:
         raise ValueError(f"pars: T = {pars.get('T')} ms holds no step of dt = {dt} ms; raise T")
-    current = np.array(np.broadcast_to(np.asarray(Iinj, np.float64) * np.ones(length), length))
+    current = np.array(np.broadcast_to(_trace("Iinj", Iinj, pars), length))
     if stop:
         current[: length // 2 - 1000] = 0
         current[length // 2 + 1000 :] = 0
     # The tutorial counts tref / dt down by one while it is positive: ceil(tref / dt) steps, without tolerance.
-    held = float(np.nan_to_num(np.clip(np.ceil(np.float64(pars["tref"]) / dt), 0, length)))
+    held = float(np.nan_to_num(np.clip(np.ceil(np.float64(_number(pars, "tref")) / dt), 0, length)))
     neuron = LIF(
-        **{name: pars[name] for name in ("V_th", "V_reset", "V_init", "E_L", "tau_m", "g_L")},
+        **{name: _number(pars, name) for name in ("V_th", "V_reset", "V_init", "E_L", "tau_m", "g_L")},
         t_ref=held * dt,
     )
     padded = np.append(current, np.zeros(-length % _LENGTH))  # so that runs of many lengths share a compiled function
@@ -108,8 +143,13 @@ def my_GWN(pars: Pars, mu: float, sig: float, myseed: int | bool = False) -> np.
         >>> my_GWN(default_pars(), mu=200.0, sig=5.0, myseed=2020)[:2].round(1)
         array([-684.4,  237.8])
     """
-    draw = np.random.RandomState(myseed if myseed else None)  # the tutorial's own generator
-    return np.asarray(mu + sig * draw.randn(pars["range_t"].size) / np.sqrt(pars["dt"] / 1000.0))
+    dt, length = _number(pars, "dt"), _times(pars).size
+    for name, value in (("mu", mu), ("sig", sig)):
+        check_scalar(name, value, Parameter("pA", name))
+    if not isinstance(myseed, int | np.integer) or not 0 <= myseed < 2**32:
+        raise ValueError(f"myseed = {shown(myseed)} is no seed; give a whole number below 2**32, or False")
+    draw = np.random.RandomState(int(myseed) if myseed else None)  # the tutorial's own generator
+    return np.asarray(mu + sig * draw.randn(length) / np.sqrt(dt / 1000.0))
 
 
 def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> None:
@@ -126,11 +166,15 @@ def plot_volt_trace(pars: Pars, v: np.ndarray, sp: np.ndarray) -> None:
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
-    v = np.array(v, np.float64)
-    v[(np.asarray(sp) / pars["dt"]).round().astype(int) - 1] += 20  # the last sample before each reset
+    times, dt, V_th = _times(pars), _number(pars, "dt"), _number(pars, "V_th")
+    v = np.array(np.broadcast_to(_trace("v", v, pars), times.shape))
+    spikes = np.asarray(concrete("sp", sp), np.float64)
+    if not ((spikes >= 0) & (spikes <= times.size * dt)).all():
+        raise ValueError("sp holds times outside of the run; give the spike times that run_LIF returned [ms]")
+    v[(spikes / dt).round().astype(int) - 1] += 20  # the last sample before each reset
     _, ax = plt.subplots(layout="constrained")
-    ax.plot(pars["range_t"], v)
-    ax.axhline(pars["V_th"], color="black", linestyle="--", label="threshold V_th")
+    ax.plot(times, v)
+    ax.axhline(V_th, color="black", linestyle="--", label="threshold V_th")
     ax.set(xlabel="time (ms)", ylabel="membrane potential (mV)", ylim=(-80, -40))
     ax.legend(loc="upper right")
 
@@ -148,8 +192,10 @@ def plot_GWN(pars: Pars, I_GWN: np.ndarray) -> None:
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
+    times = _times(pars)
+    current = np.broadcast_to(_trace("I_GWN", I_GWN, pars), times.shape)
     _, ax = plt.subplots(layout="constrained")
-    ax.plot(pars["range_t"], I_GWN)
+    ax.plot(times, current)
     ax.set(xlabel="time (ms)", ylabel="current (pA)")
 
 
@@ -166,6 +212,11 @@ def my_hists(isi1: np.ndarray, isi2: np.ndarray, cv1: float, cv2: float, sigma1:
     """
     import matplotlib.pyplot as plt  # only here, so that importing lifjax does not import matplotlib
 
+    for name, x in (("isi1", isi1), ("isi2", isi2), ("cv1", cv1), ("cv2", cv2), ("sigma1", sigma1), ("sigma2", sigma2)):
+        array = concrete(name, x)
+        if array.ndim != (1 if name.startswith("isi") else 0) or (name[:2] != "cv" and not np.isfinite(array).all()):
+            told = "intervals [ms], (intervals,)" if name.startswith("isi") else "one number"
+            raise ValueError(f"{name} = {shown(x)} does not fit; give {told}, finite")
     _, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
     edges = np.linspace(10, 30, 20)
     for ax, intervals, cv, sigma in zip(axes, (isi1, isi2), (cv1, cv2), (sigma1, sigma2), strict=True):

@@ -136,3 +136,14 @@ def test_float64_is_used_where_it_is_enabled_and_float32_elsewhere(x64):
 
 def test_the_capacitance_is_tau_m_times_g_L():
     np.testing.assert_array_equal(lifjax.LIF(tau_m=[10.0, 20.0], g_L=5.0).C_m, [50.0, 100.0])
+
+
+@pytest.mark.parametrize("kind", [int, np.int32, lambda x: np.array([int(x)] * 2), lambda x: [int(x)] * 2])
+def test_whole_numbers_are_the_numbers_they_are(kind):
+    whole = {"V_th": -50, "V_reset": -70, "V_init": -60, "E_L": -72, "tau_m": 12, "g_L": 9, "t_ref": 2}
+    run, same = (
+        lifjax.simulate(lifjax.LIF(**{name: made(x) for name, x in whole.items()}), made(400), 50.0, population=2)
+        for made in (kind, float)
+    )
+    assert run.V[0, 0] == -60
+    np.testing.assert_array_equal(run.V, same.V)

@@ -2,15 +2,15 @@
 
 import dataclasses
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lifjax.fit.targets import Rates, Target
 from lifjax.neurons.base import Grid, Neuron, Parameter, parameters
-from lifjax.neurons.check import check_value
-from lifjax.simulate.check import check_model, check_run, check_scalar, check_seed
+from lifjax.neurons.check import check_choice, check_model, check_value, shown
+from lifjax.simulate.check import check_run, check_scalar, check_seed
 from lifjax.stimulus.base import StimulusLike
 from lifjax.surrogate import Surrogate
 
@@ -19,13 +19,15 @@ def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
     """The names of the free fields; raise where one is unknown, twice there or cannot be fitted."""
     check_model(neuron)
     told = parameters(neuron)
+    if not isinstance(free, Iterable):
+        raise TypeError(f"free = {shown(free)} is no name; give names of parameters, such as ('tau_m', 'g_L')")
     names = (free,) if isinstance(free, str) else tuple(free)
     fittable = ", ".join(name for name, rule in told.items() if not rule.unfit)
     if not names:
         raise ValueError(f"free is empty; name the parameters to fit, of {fittable}")
     for name in names:
-        if name not in told:
-            raise ValueError(f"free: {name!r} is no parameter of {type(neuron).__name__}; choose from {fittable}")
+        if not isinstance(name, str) or name not in told:
+            raise ValueError(f"free: {shown(name)} is no parameter of {type(neuron).__name__}; choose from {fittable}")
         if names.count(name) > 1:
             raise ValueError(f"free: {name!r} is named {names.count(name)} times; name each parameter once")
         if told[name].unfit:
@@ -36,7 +38,7 @@ def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
 def check_whole(name: str, value: Any, least: int) -> int:
     """A whole number that is not too small."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{name} = {value!r} must be a whole number, at least {least}")
+        raise ValueError(f"{name} = {shown(value)} must be a whole number, at least {least}")
     return int(value)
 
 
@@ -48,7 +50,7 @@ def check_bounds(free: tuple[str, ...], bounds: Any) -> None:
         raise TypeError(f"bounds is a {type(bounds).__name__}; give a dict such as {{'tau_m': (5.0, 50.0)}}")
     for name in bounds:
         if name not in free:
-            raise ValueError(f"bounds: {name!r} is not free; free is {free}")
+            raise ValueError(f"bounds: {shown(name)} is not free; free is {free}")
 
 
 def check_targets(loss: Any) -> tuple[Target, ...] | Callable[..., Any]:
@@ -60,8 +62,8 @@ def check_targets(loss: Any) -> tuple[Target, ...] | Callable[..., Any]:
     if callable(loss) and not isinstance(loss, type):
         return loss
     raise TypeError(
-        f"loss = {loss!r} is no loss; give a target such as lifjax.targets.rates(50.0), a list of them, or a function "
-        "of the response"
+        f"loss = {shown(loss)} is no loss; give a target such as lifjax.targets.rates(50.0), a list of them, or a "
+        "function of the response"
     )
 
 
@@ -119,13 +121,16 @@ def check_rest(neuron: Neuron, **given: Any) -> dict[str, Any]:
         "seed": check_seed(given["seed"]),
     }
     check_scalar("tolerance", given["tolerance"], Parameter("Hz", "error that is small enough", least=0.0))
-    if given["noise"] not in ("frozen", "fresh"):
-        raise ValueError(f"noise = {given['noise']!r} is unknown; choose 'frozen' or 'fresh'")
+    check_choice("noise", given["noise"], ("frozen", "fresh"))
     if not isinstance(given["spike"], Surrogate):
-        raise TypeError(f"spike = {given['spike']!r} has no derivative; give one such as lifjax.surrogate.gaussian()")
+        raise TypeError(
+            f"spike = {shown(given['spike'])} has no derivative; give one such as lifjax.surrogate.gaussian()"
+        )
     optimizer = given["optimizer"]
     if optimizer is not None and not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"optimizer = {optimizer!r} is no optax optimiser; give one such as optax.adam(0.05), or None")
+        raise TypeError(
+            f"optimizer = {shown(optimizer)} is no optax optimiser; give one such as optax.adam(0.05), or None"
+        )
     return out
 
 

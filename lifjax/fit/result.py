@@ -3,14 +3,17 @@
 import dataclasses
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from lifjax import neurons
 from lifjax.fit.identify import Identifiability
 from lifjax.neurons.base import Neuron, parameters
+from lifjax.neurons.check import check_path, shown
 from lifjax.stimulus.base import StimulusLike
 
 if TYPE_CHECKING:
@@ -107,6 +110,7 @@ class Fit:
         Args:
             path: of the file; ".npz" is put to it where it lacks it.
         """
+        file = check_path("path", path)
         neuron = {f"neuron.{name}": np.asarray(getattr(self.neuron, name)) for name in parameters(self.neuron)}
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         if self.target_rates is not None:
@@ -125,7 +129,7 @@ class Fit:
             "duration": self.duration,
             "identifiability": None if known is None else [known.names, known.scales, known.words],
         }
-        np.savez_compressed(path, allow_pickle=False, words=np.array(json.dumps(words)), **neuron, **arrays)
+        np.savez_compressed(file, allow_pickle=False, words=np.array(json.dumps(words)), **neuron, **arrays)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> "Fit":
@@ -135,12 +139,20 @@ class Fit:
             path: of the file.
 
         Raises:
-            ValueError: it is no such file.
+            ValueError: it is no such file, or a damaged one.
+            OSError: it cannot be read.
         """
-        with np.load(path, allow_pickle=False) as file:
+        file = check_path("path", path)
+        with file.open("rb") as opened:  # which says what is wrong where there is none
+            try:
+                return Fit._read(opened)
+            except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise ValueError(f"path: {file} is no file of a lifjax fit, or a damaged one: {shown(error)}") from None
+
+    @staticmethod
+    def _read(opened: BinaryIO) -> "Fit":
+        with np.load(opened, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
-        if "words" not in held:
-            raise ValueError(f"{os.fspath(path)} is no file of a lifjax fit")
         words = json.loads(str(held.pop("words")))
 
         def part(of: str) -> dict[str, np.ndarray]:

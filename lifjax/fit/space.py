@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 
 from lifjax.neurons.base import Neuron, Parameter, parameters
-from lifjax.neurons.check import check_value
+from lifjax.neurons.check import check_value, shown
 
 GAP = 0.1  # mV by which V_reset stays below V_th, at least
 _EDGE = 0.01  # how near to a bound a fit may begin, as a share of the range: nearer, a step moves nothing
@@ -103,8 +103,12 @@ def space(neuron: Neuron, free: tuple[str, ...], bounds: Bounds | None, dt: floa
 def _bounds(name: str, rule: Parameter, given: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The bounds of one parameter as float64 arrays of its field's shape."""
     pair = rule.fit if given is None else given
-    if not isinstance(pair, tuple | list | np.ndarray) or len(pair) != 2:
-        raise ValueError(f"bounds[{name!r}] = {pair!r} must be a pair (low, high) [{rule.unit}]")
+    if (
+        not isinstance(pair, tuple | list | np.ndarray)
+        or (isinstance(pair, np.ndarray) and not pair.ndim)
+        or len(pair) != 2
+    ):
+        raise ValueError(f"bounds[{name!r}] = {shown(pair)} must be a pair (low, high) [{rule.unit}]")
     ends = []
     for which, value in zip(("low", "high"), pair, strict=True):
         array = check_value(f"bounds[{name!r}]: {which}", value, rule)
@@ -117,7 +121,7 @@ def _bounds(name: str, rule: Parameter, given: Any, shape: tuple[int, ...]) -> t
             ) from None
     low, high = ends
     if not (low < high).all():
-        raise ValueError(f"bounds[{name!r}] = {pair!r} {rule.unit}: low must be below high everywhere")
+        raise ValueError(f"bounds[{name!r}] = {shown(pair)} {rule.unit}: low must be below high everywhere")
     return low, high
 
 

@@ -64,6 +64,10 @@ class Target:
         """Itself with arrays as values, once they make sense."""
         rule = Parameter(self.unit, self.meaning, least=self.least, leading=self.leading)
         target = check_value(self.meaning, self.target, rule)
+        if target.ndim < self.leading:
+            raise ValueError(
+                f"{self.meaning} has shape {target.shape}; give a row for each grid step, (time, *population)"
+            )
         weight = check_value("weight", self.weight, Parameter("1", "weight of a target", least=0.0))
         dtype = jnp.result_type(float)
         return dataclasses.replace(self, target=np.asarray(target, dtype), weight=np.asarray(weight, dtype))
@@ -314,9 +318,13 @@ def van_rossum(target: Values, tau: float = 10.0, weight: Values = 1.0) -> VanRo
         >>> lifjax.targets.van_rossum(lifjax.simulate(lifjax.LIF(), 300.0, 50.0).spikes, tau=20.0).tau
         20.0
     """
-    if not 0 < tau < float("inf"):
-        raise ValueError(f"tau = {tau!r} ms must be above 0 ms")
-    return VanRossum(np.asarray(target, np.float64), weight, float(tau))
+    if check_value("tau", tau, Parameter("ms", "time constant of the exponentials", above=0.0)).ndim:
+        raise ValueError(f"tau has shape {np.shape(tau)}; the time constant of the exponentials is one number [ms]")
+    try:
+        fired = np.asarray(target)
+    except ValueError:  # ragged, which the fit says
+        return VanRossum(target, weight, float(tau))
+    return VanRossum(fired.astype(np.float64) if fired.dtype == bool else target, weight, float(tau))
 
 
 Loss = Target | Sequence[Target] | Callable[[Response], Array]

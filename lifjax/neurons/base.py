@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar, dataclass_transform
 
 import jax
@@ -260,7 +260,7 @@ def onset(neuron: Any) -> tuple[Any, Any]:
 
 def traced(*values: Any) -> bool:
     """Whether any value is being traced by a JAX transformation, so that nothing can be read off it."""
-    unsure = [value for value in values if type(value) not in _NEVER_TRACED]
+    unsure = [value for value in values if type(value) not in _NEVER_TRACED and not isinstance(value, Iterator)]
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(unsure))
 
 

@@ -1,5 +1,7 @@
 """One clear error before any work: the argument, its value, its unit and the remedy."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,6 +10,49 @@ import numpy as np
 from lifjax.neurons.base import LARGEST_COUNT, Grid, Parameter, parameters, traced
 
 LARGEST = 1e15  # leaves room for products and quotients of two such numbers in float32
+SMALLEST = 1e-15  # of what is to be above 0, likewise
+_SHOWN = 80  # characters of a value in an error
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: in one line, not too long.
+
+    Example:
+        >>> shown(np.eye(2)), shown("a" * 99)[-9:]
+        ('array([[1., 0.], [0., 1.]])', "aaaaaa...")
+    """
+    try:
+        words = " ".join(repr(value).split())
+    except Exception:  # of whatever a person gave, or a whole number with more digits than Python prints
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 3]}..."
+
+
+def check_path(name: str, value: Any) -> Path:
+    """The value as a path; raise where it is none."""
+    try:
+        path = os.fspath(value)
+    except TypeError:
+        path = None
+    if not isinstance(path, str):
+        raise TypeError(f"{name} = {shown(value)} is a {type(value).__name__}; give a path, as text or a pathlib.Path")
+    if not path or "\0" in path:
+        raise ValueError(f"{name} = {shown(value)} is no path; give the name of a file or a folder")
+    return Path(path)
+
+
+def check_model(neuron: Any) -> None:
+    """Raise unless it is a neuron."""
+    asked = ("constants", "start", "step", "shows", "integrators")
+    if isinstance(neuron, type) or not all(hasattr(neuron, name) for name in asked):
+        raise TypeError(f"neuron = {shown(neuron)} is no neuron model; give one such as lifjax.LIF()")
+
+
+def check_choice(name: str, value: Any, known: Any, of: str = "") -> None:
+    """Raise ValueError unless a word is one of those that are known."""
+    if not isinstance(value, str) or value not in known:
+        told = " or ".join(map(repr, known)) if len(known) < 3 else f"one of {', '.join(map(repr, known))}"
+        raise ValueError(f"{name} = {shown(value)} is {of or 'unknown'}; choose {told}")
 
 
 def concrete(name: str, value: Any) -> np.ndarray:
@@ -21,13 +66,13 @@ def concrete(name: str, value: Any) -> np.ndarray:
             f"{name} is traced by jit, grad or vmap, where nothing can be checked; call lifjax.integrate there"
         )
     if not isinstance(value, (jax.Array, np.ndarray, np.generic, int, float, list, tuple)) or isinstance(value, bool):
-        raise TypeError(f"{name} = {value!r} is a {type(value).__name__}; give a number or an array of numbers")
+        raise TypeError(f"{name} = {shown(value)} is a {type(value).__name__}; give a number or an array of numbers")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; fill or leave out what is masked, and give a plain array")
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise TypeError(f"{name} is a ragged list; give rows of equal length ({error})") from None
+        raise TypeError(f"{name} is a ragged list; give rows of equal length ({shown(error)})") from None
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} holds {array.dtype} values; give real numbers")
     return array
@@ -40,7 +85,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
         TypeError: not real numbers.
         ValueError: not finite, empty, too large or out of bounds; the message names the first such element.
     """
-    if type(value) is float and -LARGEST <= value <= LARGEST and rule.allows(value):
+    if type(value) is float and -LARGEST <= value <= LARGEST and rule.allows(value) and not _too_small(value, rule):
         return np.asarray(value)  # by far the most are such, and this takes far less time
     array = concrete(name, value)
     unit = f" [{rule.unit}]" if rule.unit else ""
@@ -51,7 +96,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
             f"{_first(name, array, ~np.isfinite(array), rule.unit)} is not finite; "
             f"the {rule.meaning} must be a finite number{unit}"
         )
-    if (large := np.abs(array) > LARGEST).any():
+    if (large := np.abs(array) > np.float64(LARGEST)).any():
         raise ValueError(
             f"{_first(name, array, large, rule.unit)} is beyond {LARGEST:g} {rule.unit}, where float32 arithmetic "
             f"overflows; give a {rule.meaning} of a physical size"
@@ -60,7 +105,17 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
         raise ValueError(
             f"{_first(name, array, rule.broken_by(array), rule.unit)}: the {rule.meaning} must be {rule.rule}"
         )
+    if np.any(small := _too_small(array, rule)):
+        raise ValueError(
+            f"{_first(name, array, small, rule.unit)} is below {SMALLEST:g} {rule.unit}, too small to divide "
+            f"by in float32; give a {rule.meaning} of a physical size"
+        )
     return array
+
+
+def _too_small(value: Any, rule: Parameter) -> Any:
+    """Where a value that is to be above 0 is too near to it."""
+    return False if rule.above != 0 else value < SMALLEST
 
 
 def check_fields(owner: Any) -> None:

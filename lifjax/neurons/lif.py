@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Input, Output, Values, parameter, pytree
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree
 from lifjax.neurons.between import Between
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
@@ -109,8 +109,8 @@ class LIF:
 
     def start(self) -> State:
         """The state at time 0: V_init, not refractory."""
-        V = self.V_init if isinstance(self.V_init, jax.Array) else np.asarray(self.V_init)
-        return State(V=V, refractory=np.int32(0))
+        real = isinstance(self.V_init, jax.Array) and self.V_init.dtype.kind == "f"
+        return State(V=self.V_init if real else exactly(self.V_init), refractory=np.int32(0))
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Output]:

@@ -4,7 +4,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from lifjax.fit.check import check_whole
+from lifjax.neurons.base import Parameter
+from lifjax.neurons.check import shown
 from lifjax.record import Run
+from lifjax.simulate.check import check_scalar
 
 VOLTAGE, CURRENT, RATE, QUIET = "#0072B2", "#D55E00", "#009E73", "#808080"
 FEW = 10  # neurons that are drawn one by one
@@ -12,8 +16,16 @@ MOST_POINTS = 20_000  # of a line, above which its envelope is drawn
 T = float | None  # a time [ms], where given
 
 
+def check_run(run: Run) -> None:
+    """Raise TypeError unless it is a run."""
+    if not isinstance(run, Run):
+        raise TypeError(f"run = {shown(run)} is a {type(run).__name__}; give a run, as lifjax.simulate hands it back")
+
+
 def axes(ax: Axes | None, width: float = 7.0, height: float = 2.6) -> Axes:
     """The axes to draw into, without the frame's upper and right sides; new ones if there are none."""
+    if not isinstance(ax, Axes | None):
+        raise TypeError(f"ax = {shown(ax)} is a {type(ax).__name__}; give Matplotlib's Axes, or None for new ones")
     if ax is None:
         _, ax = plt.subplots(figsize=(width, height), layout="constrained")
     ax.spines[["top", "right"]].set_visible(False)
@@ -38,6 +50,10 @@ def nice(x: float) -> float:
 
 def span(run: Run, t_start: T = None, t_stop: T = None) -> tuple[float, float]:
     """From when to when to draw [ms]."""
+    check_run(run)
+    for name, t in (("t_start", t_start), ("t_stop", t_stop)):
+        if t is not None:
+            check_scalar(name, t, Parameter("ms", "time to draw"))
     first, last = run.start_time, run.start_time + run.duration
     start, stop = first if t_start is None else max(first, t_start), last if t_stop is None else min(last, t_stop)
     if not start < stop:
@@ -52,6 +68,7 @@ def kept(run: Run) -> np.ndarray:
 
 def trace(run: Run, name: str, neuron: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Times [ms] and values of what was recorded of a neuron, within a span."""
+    check_whole("neuron", neuron, 0)
     data, times, there = getattr(run, name), run.times, kept(run)
     column = np.flatnonzero(there == neuron)
     if not len(column):

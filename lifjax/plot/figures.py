@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lifjax.fit.check import check_whole
 from lifjax.plot import drawing
 from lifjax.plot.drawing import FEW, QUIET
 from lifjax.plot.panels import current, isi_histogram, membrane_potential, population_rate, raster, rate_histogram
@@ -24,6 +25,8 @@ def population(run: Run, most: int = 200) -> Figure:
         >>> [ax.get_ylabel() for ax in lifjax.plot.population(lifjax.simulate(lifjax.LIF(), 300.0, 100.0)).axes]
         ['neuron', 'population\nrate (Hz)']
     """
+    drawing.check_run(run)
+    check_whole("most", most, 1)
     run.events()  # raises, before a figure is made, where there is nothing to draw
     return _figure([(2.8, partial(raster, run, most=most)), (1.2, partial(population_rate, run))])
 
@@ -40,6 +43,7 @@ def run(run: Run) -> Figure:
         >>> [ax.get_ylabel() for ax in lifjax.plot.run(run).axes]
         ['membrane potential (mV)', 'input\ncurrent (pA)']
     """
+    drawing.check_run(run)
     names = [name for name in _DRAW if name in run.traces]
     if run.steps and run.octets is not None and (run.spike_count.size > FEW or not names):
         return _overview(run, names)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from lifjax.fit.result import Fit
 from lifjax.neurons.base import parameters
+from lifjax.neurons.check import check_choice, shown
 from lifjax.plot import drawing
 from lifjax.plot.drawing import FEW, QUIET, RATE, VOLTAGE
 from lifjax.stimulus.base import Constant, terms
@@ -23,6 +24,7 @@ def fit(fit: Fit) -> Figure:
         >>> [ax.get_ylabel() for ax in lifjax.plot.fit(found).axes]
         ['firing rate (Hz)', 'error (Hz)', 'tau_m (ms)']
     """
+    _check_fit(fit)
     panels = 1 + (fit.target_rates is not None) + len(fit.free)
     figure = plt.figure(figsize=(3.3 * panels, 3.0), layout="constrained")
     axes = iter(np.ravel(figure.subplots(1, panels)))
@@ -48,6 +50,7 @@ def fitted_rates(fit: Fit, ax: Axes | None = None) -> Axes:
         >>> lifjax.plot.fitted_rates(found).get_xlabel()
         'input current (pA)'
     """
+    _check_fit(fit)
     if fit.target_rates is None:
         raise ValueError("the fit had no target rates; see fit_error and fit_parameter")
     ax = drawing.axes(ax, 3.6, 3.2)
@@ -97,6 +100,7 @@ def fit_error(fit: Fit, ax: Axes | None = None) -> Axes:
         >>> lifjax.plot.fit_error(found).get_xlabel()
         'iteration'
     """
+    _check_fit(fit)
     ax = drawing.axes(ax, 3.6, 3.2)
     error = fit.history.reshape(len(fit.history), -1)
     times = np.arange(1, len(error) + 1)
@@ -127,8 +131,8 @@ def fit_parameter(fit: Fit, name: str, ax: Axes | None = None) -> Axes:
         >>> lifjax.plot.fit_parameter(found, "tau_m").get_ylabel()
         'tau_m (ms)'
     """
-    if name not in fit.free:
-        raise ValueError(f"{name!r} was not fitted; choose from {fit.free}")
+    _check_fit(fit)
+    check_choice("name", name, fit.free, of="no parameter that was fitted")
     ax = drawing.axes(ax, 3.6, 3.2)
     values, error = fit.parameters[name].ravel(), 2 * fit.std_error[name].ravel()
     order = np.argsort(values)[np.linspace(0, values.size - 1, min(values.size, _MOST)).round().astype(int)]
@@ -142,3 +146,8 @@ def fit_parameter(fit: Fit, name: str, ax: Axes | None = None) -> Axes:
     ax.set_title(told, loc="left", fontsize="small")
     ax.set(xlabel="neuron, in order of the value", ylabel=f"{name} ({parameters(fit.neuron)[name].unit})")
     return ax
+
+
+def _check_fit(fit: Fit) -> None:
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit = {shown(fit)} is a {type(fit).__name__}; give a fit, as lifjax.fit_rates hands it back")

@@ -10,10 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from lifjax import analysis, theory
+from lifjax.fit.check import check_whole
 from lifjax.neurons import LIF
+from lifjax.neurons.base import Parameter
+from lifjax.neurons.check import check_value
 from lifjax.plot import drawing
 from lifjax.plot.drawing import CURRENT, FEW, MOST_POINTS, QUIET, RATE, VOLTAGE, T
 from lifjax.record import Run
+from lifjax.simulate.check import check_scalar
 
 
 def membrane_potential(run: Run, neuron: int = 0, ax: Axes | None = None, t_start: T = None, t_stop: T = None) -> Axes:
@@ -89,6 +93,7 @@ def raster(run: Run, ax: Axes | None = None, most: int = 200) -> Axes:
         '200 of 1,000 neurons, evenly spaced'
     """
     span, size = drawing.span(run), run.spike_count.size
+    check_whole("most", most, 1)
     drawn = np.linspace(0, size - 1, np.clip(most, 1, size)).round().astype(int)
     times, neuron = drawing.spikes(run, drawn)
     ax, half = drawing.axes(ax, height=3.2), 0.5 * size / len(drawn)
@@ -119,6 +124,8 @@ def population_rate(run: Run, ax: Axes | None = None, width: float | None = None
         'population rate (Hz)'
     """
     span, (times, _) = drawing.span(run), run.events()
+    if width is not None:
+        check_scalar("width", width, Parameter("ms", "width of a bin", above=0.0))
     wanted = max(1.0, drawing.nice(run.duration / np.clip(len(times) / 10, 10, 100))) if width is None else width
     wanted = min(round(wanted / run.dt) or 1, run.steps) * run.dt
     rate = analysis.time_histogram(times, wanted, *span) / (run.spike_count.size * wanted / 1000)
@@ -143,8 +150,9 @@ def isi_histogram(intervals: Run | Sequence[float] | Sequence[np.ndarray] | np.n
         '77 Hz, CV 0.00'
     """
     each = analysis.isi(intervals.spike_times) if isinstance(intervals, Run) else intervals
+    cv = np.atleast_1d(analysis.cv(each))  # raises where they are no intervals
     single = len(each) == 0 or np.ndim(each[0]) == 0
-    pooled, cv = np.asarray(each, np.float64) if single else np.concatenate(each), np.atleast_1d(analysis.cv(each))
+    pooled = np.asarray(each, np.float64) if single else np.concatenate(each)
     ax = drawing.axes(ax)
     ax.set(xlabel="interspike interval (ms)", ylabel="intervals (%)")
     if not len(pooled):
@@ -183,7 +191,9 @@ def fi_curve(
         >>> lifjax.plot.fi_curve(currents, lifjax.fi_curve(neuron, currents), neuron).get_ylabel()
         'firing rate (Hz)'
     """
-    I, measured = np.asarray(currents, np.float64), np.asarray(rates, np.float64)
+    I = np.asarray(check_value("currents", currents, Parameter("pA", "constant currents")), np.float64)
+    measured = np.asarray(check_value("rates", rates, Parameter("Hz", "firing rates")), np.float64)
+    check_scalar("sigma", sigma, Parameter("pA sqrt(s)", "noise amplitude", least=0.0))
     inner, own = measured.shape[I.ndim :], () if neuron is None else theory.rheobase(neuron).shape
     if measured.shape[: I.ndim] != I.shape or not measured.size:
         raise ValueError(f"rates have shape {measured.shape}, which must begin with that of currents, {I.shape}")
@@ -224,6 +234,7 @@ def rate_histogram(run: Run, ax: Axes | None = None) -> Axes:
         >>> lifjax.plot.rate_histogram(lifjax.simulate(lifjax.LIF(), [250.0, 300.0], 1000.0)).get_title(loc="left")
         '66 ± 11 Hz'
     """
+    drawing.check_run(run)
     rates = run.firing_rate.ravel()
     ax = drawing.axes(ax)
     drawing.bars(ax, rates, rates.min(), rates.max(), 1000 / run.duration, RATE)

@@ -9,20 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from lifjax.neurons.base import LAST_STEP, SPIKE_TIMINGS, Grid, Neuron, Parameter, Values, parameters
-from lifjax.neurons.check import check_fields, check_value
-from lifjax.record import State, chosen
+from lifjax.neurons.base import INTEGRATORS, LAST_STEP, SPIKE_TIMINGS, Grid, Neuron, Parameter, Values, parameters
+from lifjax.neurons.check import check_choice, check_fields, check_model, check_value, shown
+from lifjax.record import Run, State, chosen
 from lifjax.simulate.core import membrane, population_shape
 from lifjax.stimulus.base import StimulusLike, terms
 
 MOST_NEURONS = 2**32  # the noise numbers neurons in 32 bits
-
-
-def check_model(neuron: Neuron) -> None:
-    """Raise unless it is a neuron."""
-    asked = ("constants", "start", "step", "shows", "integrators")
-    if isinstance(neuron, type) or not all(hasattr(neuron, name) for name in asked):
-        raise TypeError(f"neuron = {neuron!r} is no neuron model; give one such as lifjax.LIF()")
 
 
 def check_run(
@@ -37,8 +30,11 @@ def check_run(
 ) -> tuple[int, tuple[int, ...]]:
     """Refuse what makes no sense, one clear error before any work; the number of steps and the population's shape."""
     check_model(neuron)
+    check_choice("integrator", integrator, INTEGRATORS)
+    check_choice("integrator", integrator, neuron.integrators, of=f"not for {type(neuron).__name__}")
     check_scalar("dt", dt, Parameter("ms", "grid step", above=0.0))
     check_scalar("duration", duration, Parameter("ms", "duration of the run", above=0.0))
+    dt, duration = _roomy(dt), _roomy(duration)
     first = check_state(state, dt)
     if first + duration / dt > LAST_STEP // 2:
         raise ValueError(
@@ -47,9 +43,6 @@ def check_run(
         )
     steps = int(Grid(dt=dt, steps=0).count(duration))
     grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator, tau_m=membrane(neuron, integrator))
-    if integrator not in neuron.integrators:
-        told = " or ".join(map(repr, neuron.integrators))
-        raise ValueError(f"integrator = {integrator!r} is not for {type(neuron).__name__}; choose {told}")
     check_timing(neuron, integrator, spike_timing, state)
     for owner in _owners(neuron, stimulus):
         check_fields(owner)
@@ -60,6 +53,12 @@ def check_run(
     return steps, shape
 
 
+def _roomy(value: Any) -> Any:
+    """A number in a type that has room for what is reckoned with it."""
+    kind = np.asarray(value).dtype
+    return value if kind.kind == "f" and kind.itemsize >= 4 else float(value)
+
+
 def _owners(neuron: Neuron, stimulus: StimulusLike) -> tuple[Any, ...]:
     """What has parameters: the neuron, and the parts of each stimulus."""
     return (neuron, *(part for term in terms(stimulus) for part in term.parts))
@@ -68,9 +67,7 @@ def _owners(neuron: Neuron, stimulus: StimulusLike) -> tuple[Any, ...]:
 def check_timing(neuron: Neuron, integrator: str, spike_timing: str, state: State | None) -> None:
     """Raise where spikes cannot be placed as is asked for."""
     name = type(neuron).__name__
-    if spike_timing not in SPIKE_TIMINGS:
-        told = " or ".join(map(repr, SPIKE_TIMINGS))
-        raise ValueError(f"spike_timing = {spike_timing!r} is unknown; choose {told}")
+    check_choice("spike_timing", spike_timing, SPIKE_TIMINGS)
     between = getattr(neuron, "interpolated", None)
     if spike_timing == "interpolated":
         if between is None:
@@ -98,9 +95,9 @@ def check_seed(seed: int | None, state: State | None = None) -> int:
         low, high = (0, 0) if state is None or getattr(state, "seed", None) is None else map(int, state.seed)
         return low | high << 32
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
-        raise TypeError(f"seed = {seed!r} is a {type(seed).__name__}; give a whole number from 0 to 2**64 - 1")
+        raise TypeError(f"seed = {shown(seed)} is a {type(seed).__name__}; give a whole number from 0 to 2**64 - 1")
     if not 0 <= seed < 2**64:
-        raise ValueError(f"seed = {seed} is out of range; give a whole number from 0 to 2**64 - 1")
+        raise ValueError(f"seed = {shown(seed)} is out of range; give a whole number from 0 to 2**64 - 1")
     return int(seed)
 
 
@@ -124,7 +121,9 @@ def check_population(population: int | tuple[int, ...]) -> tuple[int, ...]:
     """A population's shape as a tuple of whole numbers above 0; raise where it is none."""
     sizes = population if isinstance(population, tuple | list) else (population,)
     if not all(isinstance(n, numbers.Integral) and not isinstance(n, bool) and n > 0 for n in sizes) or len(sizes) > 16:
-        raise ValueError(f"population = {population!r} is no shape; give a whole number above 0, or a tuple of them")
+        raise ValueError(
+            f"population = {shown(population)} is no shape; give a whole number above 0, or a tuple of them"
+        )
     return tuple(int(n) for n in sizes)
 
 
@@ -155,7 +154,7 @@ def check_record(record: Iterable[str], every: int, neuron: Neuron) -> frozenset
     """What to record, as a set; raise where a name or the stride makes no sense."""
     names = chosen(record, neuron.shows)
     if isinstance(every, bool) or not isinstance(every, numbers.Integral) or not 1 <= every <= LAST_STEP // 2:
-        raise ValueError(f"every = {every!r} must be a whole number of steps, from 1 to {LAST_STEP // 2}")
+        raise ValueError(f"every = {shown(every)} must be a whole number of steps, from 1 to {LAST_STEP // 2}")
     return names
 
 
@@ -163,11 +162,30 @@ def check_neurons(neurons: Values | None, size: int) -> np.ndarray | None:
     """Which neurons to record V and current of, int32; raise where they are not in the population."""
     if neurons is None:
         return None
-    chosen = np.asarray(neurons)
+    try:
+        chosen = np.asarray(neurons)
+    except (ValueError, TypeError):  # ragged
+        chosen = np.zeros(0)
     if chosen.ndim != 1 or chosen.size == 0 or chosen.dtype.kind not in "iu":
         raise ValueError(
-            f"neurons = {neurons!r} must be a list of whole numbers, the neurons to record V and current of"
+            f"neurons = {shown(neurons)} must be a list of whole numbers, the neurons to record V and current of"
         )
     if chosen.min() < 0 or chosen.max() >= size:
-        raise ValueError(f"neurons = {neurons!r} goes beyond the population; give numbers from 0 to {size - 1}")
+        raise ValueError(f"neurons = {shown(neurons)} goes beyond the population; give numbers from 0 to {size - 1}")
     return chosen.astype(np.int32)
+
+
+def check_end(run: Run) -> None:
+    """Raise ValueError where the numbers of a run have outgrown what the machine holds: they would say nothing."""
+    ended = (run.state.neuron, run.state.stimulus)
+    if all(leaf.dtype.kind != "f" or np.isfinite(leaf).all() for leaf in jax.tree.leaves(ended)):
+        return
+    for path, leaf in jax.tree_util.tree_leaves_with_path(ended):
+        if leaf.dtype.kind == "f" and not np.isfinite(leaf).all():
+            at = tuple(int(i) for i in np.argwhere(~np.isfinite(leaf))[0])
+            index = f"[{', '.join(map(str, at))}]" if at else ""
+            what = str(path[-1]).strip(".[]'") if path[0].idx == 0 else "stimulus"
+            raise ValueError(
+                f"{type(run.neuron).__name__}: {what}{index} is {leaf[at]} after {run.duration:g} ms, beyond what "
+                f"{leaf.dtype} holds; lower dt = {run.dt:g} ms, or give parameters and a stimulus of a physical size"
+            )

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 
 from lifjax import noise
 from lifjax.neurons.base import Grid, Neuron, parameters, traced, working_dtype
+from lifjax.neurons.check import check_model
 from lifjax.record import OFFSET, Recording, State, chosen
 from lifjax.simulate.step import Plan, laid_out, stepper
 from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, begun, terms
@@ -65,6 +66,9 @@ def integrate(
         >>> print(f"{jax.grad(last_V)(10.0):.3f}")  # d(I / g_L) / dg_L, mV/nS
         -1.500
     """
+    check_model(neuron)
+    if not isinstance(state, State | None):
+        raise TypeError(f"state is a {type(state).__name__}; give the state of an earlier run, run.state")
     steps = operator.index(steps)
     if steps < 0:
         raise ValueError(f"steps = {steps} must be at least 0")

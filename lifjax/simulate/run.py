@@ -9,11 +9,11 @@ import numpy as np
 
 from lifjax.backend import require_memory
 from lifjax.neurons.base import Neuron, Parameter, Values, working_dtype
-from lifjax.neurons.check import check_value
+from lifjax.neurons.check import check_model, check_path, check_value
 from lifjax.record import OCTET, OFFSET, Run, State
 from lifjax.simulate.blocks import Buffers, run_blocks
 from lifjax.simulate.check import (
-    check_model,
+    check_end,
     check_neurons,
     check_population,
     check_record,
@@ -102,11 +102,13 @@ def simulate(
     }  # fmt: skip
     if out is not None:
         _check_memory(0, size, frozenset(), every, select)
-        return run_stored(out, neuron, stimulus, steps, again=resume, **how)
+        return run_stored(check_path("out", out), neuron, stimulus, steps, again=resume, **how)
     if resume:
         raise ValueError("resume=True goes on with a run in a folder; give out= too")
     _check_memory(steps, size, kept, every, select)
-    return run_steps(neuron, stimulus, steps, shape=shape, **how)
+    run = run_steps(neuron, stimulus, steps, shape=shape, **how)
+    check_end(run)
+    return run
 
 
 def run_steps(
@@ -187,7 +189,7 @@ def fi_curve(
     amplitudes = check_value("currents", currents, Parameter("pA", "constant currents"))
     check_model(neuron)
     inner = check_shape(neuron, background, None, ())
-    amplitudes = amplitudes.reshape(*amplitudes.shape, *(1 for _ in inner))
+    amplitudes = amplitudes.reshape(amplitudes.shape + (1,) * len(inner))
     drives = amplitudes + (background if isinstance(background, Stimulus) else terms(background)[0])
     run = simulate(
         neuron, drives, duration, dt=dt, seed=seed, record=(), integrator=integrator, spike_timing=spike_timing,

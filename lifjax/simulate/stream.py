@@ -17,6 +17,7 @@ from lifjax.backend import chunk_columns, chunk_rows, in_chunks, layout
 from lifjax.neurons.base import Neuron, working_dtype
 from lifjax.record import OCTET, OFFSET, State
 from lifjax.simulate.blocks import Blocks, Records, run_blocks
+from lifjax.simulate.check import check_end
 from lifjax.simulate.core import make_ready
 from lifjax.stimulus.base import StimulusLike, terms
 from lifjax.store import (
@@ -33,7 +34,8 @@ from lifjax.store import (
     holds_run,
     loaded,
 )
-from lifjax.store.tree import kind_of, kinds_in
+from lifjax.store.stored import kinds
+from lifjax.store.tree import kinds_in
 
 CHECKPOINT = 10.0  # s between two checkpoints
 _MEETING = 2.0  # s between two meetings of processes, at most about so many
@@ -260,7 +262,7 @@ def resume(folder: str | os.PathLike[str], *, known: Iterable[type] = (), progre
         >>> lifjax.resume(folder).steps
         200
     """
-    return _go_on(folder_of(folder, "folder"), None, {kind_of(cls): cls for cls in known}, progress)
+    return _go_on(folder_of(folder, "folder"), None, kinds(known), progress)
 
 
 def _go_on(path: Path, run: dict[str, Any] | None, known: dict[str, type], progress: bool) -> StoredRun:
@@ -290,7 +292,9 @@ def _go_on(path: Path, run: dict[str, Any] | None, known: dict[str, type], progr
             processes.together(lambda: _run_on(before, stream, progress and processes.number() == 0))
         except (OSError, processes.OtherProcessError) as error:
             raise stream.explained(error) from error
-    return loaded(stream.folder, known)
+    done = loaded(stream.folder, known)
+    check_end(done)
+    return done
 
 
 def _run_on(before: StoredRun, stream: Stream, progress: bool) -> None:

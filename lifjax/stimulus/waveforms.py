@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from lifjax.neurons.base import LAST_STEP, Grid, Parameter, Values, parameter, pytree, traced
-from lifjax.neurons.check import check_order, check_value
+from lifjax.neurons.check import check_order, check_value, shown
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 
 
@@ -69,7 +69,7 @@ class Steps(Stimulus):
                 "give one time [ms] for each current, (steps,) and (steps,) or (steps, *population)"
             )
         if not (np.diff(times) > 0).all():
-            raise ValueError(f"Steps: times = {times} ms must rise; sort the times with their currents")
+            raise ValueError(f"Steps: times = {shown(times.tolist())} ms must rise; sort the times with their currents")
 
     def prepare(self, grid: Grid) -> Prepared:
         I = grid.number(self.I)
@@ -118,7 +118,7 @@ class Ramp(Stimulus):
                 "counted from the start of the first run"
             )
         if not (grid.count(self.start) < grid.steps).all():
-            raise ValueError(f"Ramp: start = {self.start} ms lies after the end of the run; start earlier")
+            raise ValueError(f"Ramp: start = {shown(self.start)} ms lies after the end of the run; start earlier")
 
     def prepare(self, grid: Grid) -> Prepared:
         known = not traced(self.start, self.stop, grid.dt)
@@ -226,7 +226,9 @@ class Samples(Stimulus):
 
     def check(self, grid: Grid) -> None:
         if self.dt is not None and check_value("Samples: dt", self.dt, Parameter("ms", "sample step", above=0.0)).ndim:
-            raise ValueError(f"Samples: dt = {self.dt} is not one number [ms]; give the time between two samples")
+            raise ValueError(
+                f"Samples: dt = {shown(self.dt)} is not one number [ms]; give the time between two samples"
+            )
         if self.dt is not None and self.dt * LAST_STEP < grid.dt:
             raise ValueError(
                 f"Samples: dt = {self.dt:g} ms is too short beside the run's dt = {grid.dt:g} ms; give one of at least "

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from lifjax.neurons.check import check_path
 from lifjax.store.checkpoint import Checkpoints, there
 from lifjax.store.chunks import PARTIAL, Chunks, DamagedError, sync_folder
 from lifjax.store.tree import differences, digest, few
@@ -199,16 +200,12 @@ def folder_of(given: Any, name: str) -> Path:
         >>> folder_of("/tmp/../tmp/run", "out").name
         'run'
     """
-    if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
-        raise TypeError(f"{name} = {given!r} is no folder; give its path, such as {name}='run'")
-    given = os.fspath(given)
-    if not given or "\0" in given:
-        raise ValueError(f"{name} = {given!r} is no folder; give its path, such as {name}='run'")
+    path = check_path(name, given)
     lacking = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
     if lacking:
-        told = f'{name} = {given!r} needs {", ".join(lacking)}: pip install "lifjax[store]"'
+        told = f'{name} = {str(path)!r} needs {", ".join(lacking)}: pip install "lifjax[store]"'
         raise ModuleNotFoundError(told, name=lacking[0])
-    return Path(os.path.realpath(given))
+    return Path(os.path.realpath(path))
 
 
 def full(error: OSError) -> bool:

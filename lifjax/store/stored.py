@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from lifjax.backend import require_memory
+from lifjax.neurons.check import shown
 from lifjax.noise import words
 from lifjax.record import OCTET, OFFSET, Run, State, samples_in, unpack
 from lifjax.store.chunks import Chunks, DamagedError, on_threads
@@ -229,7 +230,16 @@ def load(folder: str | os.PathLike[str], known: Iterable[type] = ()) -> StoredRu
         >>> lifjax.load(folder).spike_times[1]
         array([ 6.9, 15.8])
     """
-    return loaded(Folder.open(folder_of(folder, "folder")), {kind_of(cls): cls for cls in known})
+    return loaded(Folder.open(folder_of(folder, "folder")), kinds(known))
+
+
+def kinds(known: Iterable[type]) -> dict[str, type]:
+    """Classes that a person knows, by `kind_of`; raise where they are none."""
+    classes = list(known) if isinstance(known, Iterable) else [known]
+    for cls in classes:
+        if not isinstance(cls, type):
+            raise TypeError(f"known holds {shown(cls)}, no class; give a list of classes")
+    return {kind_of(cls): cls for cls in classes}
 
 
 def loaded(folder: Folder, known: Mapping[str, type] | None = None) -> StoredRun:
