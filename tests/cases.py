@@ -45,6 +45,7 @@ class Case:
     given: fields with which it is tried, where its defaults leave parts of it switched off.
     begun: fields of its state at time 0 in which those parts are at work before any spike.
     wrong: fields, and what a run with them is refused for.
+    joint: fields one end of whose range makes no sense while the others are as given, each with the reason.
     but: contracts that make no sense for it, each with the reason.
     """
 
@@ -60,6 +61,7 @@ class Case:
     given: dict = dataclasses.field(default_factory=dict)
     begun: dict = dataclasses.field(default_factory=dict)
     wrong: tuple[tuple[dict, str], ...] = ()
+    joint: dict[str, str] = dataclasses.field(default_factory=dict)
     but: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def neuron(self, **fields):
@@ -217,7 +219,7 @@ GIF = Case(
 GLIF = Case(
     model=lifjax.GLIF, currents=(450.0, 700.0), quiet=150.0,
     given={
-        "V_th": -50.0, "V_reset": -70.0, "E_L": -75.0, "V_init": -75.0, "C_m": 100.0, "g_L": 10.0, "t_ref": 2.0,
+        "V_th": -50.0, "V_reset": -75.0, "E_L": -75.0, "V_init": -75.0, "C_m": 100.0, "g_L": 10.0, "t_ref": 2.0,
         "voltage_reset_fraction": 0.2, "asc_amps": [-10.0, -100.0], "asc_decay": [0.01, 0.1], "asc_r": [1.0, 0.5],
         "asc_init": [20.0, -20.0], "th_spike_add": 1.0, "th_spike_decay": 0.02, "th_voltage_index": 0.005,
         "th_voltage_decay": 0.09, "th_reset": -49.0,
@@ -225,6 +227,7 @@ GLIF = Case(
     moves={"C_m": 2.0, "g_L": 0.3, "E_L": 0.7, "V_th": 0.7, "voltage_reset_fraction": 0.05, "th_voltage_index": 0.002},
     fits={"g_L": 0.15, "C_m": 0.15}, silent={"g_L": 30.0}, top="threshold", loop=oracle.glif_population,
     theory=two,
+    joint={"V_reset": "just below V_th, with the share of V that a reset leaves, it is above the threshold"},
     wrong=(
         ({"V_reset": -50.0}, "so that another spike follows at once"),
         ({"asc_amps": [1.0, 2.0, 3.0]}, "3 of asc_amps, 2 of asc_decay"),

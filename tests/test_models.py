@@ -13,7 +13,7 @@ from cases import MODELS
 
 import lifjax
 from lifjax import backend, surrogate
-from lifjax.neurons import parameters
+from lifjax.neurons import Grid, parameters
 from lifjax.simulate import blocks
 
 UNITS = {"ms", "1/ms", "mV", "nS", "pA", "pF", "Hz", "steps", "1", ""}
@@ -84,9 +84,9 @@ def test_neurons_of_a_population_are_those_that_run_alone_bit_for_bit(case, doub
             # Noise is that of a neuron's place: one that draws is alone among copies of itself, in its own place.
             copies = (6,) if case.drawn else ()
             alone = lifjax.simulate(neuron, float(currents[i]) + ripple, 100.0, population=copies, record=case.names)
-            at = i if case.drawn else ...
+            at = (..., i) if case.drawn else (...,)
             same(
-                {name: x[..., at] for name, x in shown(alone).items()},
+                {name: x[at] for name, x in shown(alone).items()},
                 {name: x[..., i] for name, x in shown(together).items()},
             )
 
@@ -103,11 +103,8 @@ def test_jit_and_vmap_of_integrate_give_the_run_bit_for_bit(case):
     # Under vmap a neuron is the first of its population, so those that draw are mapped a population at a time.
     lanes = currents[None] if case.drawn else currents
     mapped = jax.vmap(go, out_axes=-1 - case.drawn)(lanes)
-    for out in (
-        go(currents),
-        jax.jit(go)(currents),
-        jax.tree.map(lambda x: x.reshape(*x.shape[: -1 - case.drawn], 16), mapped),
-    ):
+    flat = jax.tree.map(lambda x: x.reshape(*x.shape[: -1 - case.drawn], 16), mapped)
+    for out in (go(currents), jax.jit(go)(currents), flat):
         same({**out.traces, "spikes": out.spikes, "spike_count": out.spike_count}, shown(run))
 
 
@@ -202,13 +199,21 @@ EXTREME = np.array([0.0, 1e3, -1e3, 1e4, -1e4, 1e6, -1e6, 1e9, -1e9, 1e12, -1e12
 def extremes(case, integrator):
     """A run at either end of what each field may be fitted to, (fields and ends, currents); three tests look at it."""
     told = {name: rule for name, rule in parameters(case.model).items() if rule.fit}
-    many = 2 * len(told)
-    fields = {name: np.full((many, 1), float(case.value(name))) for name in told}
-    for i, (name, rule) in enumerate(told.items()):
-        fields[name][2 * i : 2 * i + 2, 0] = rule.fit
-    for lower, rule in told.items():
-        if rule.below:
-            fields[lower] = np.minimum(fields[lower], fields[rule.below] - 1.0)
+    start = {name: float(case.value(name)) for name in told}
+    ends, refused = [], set()
+    for name, rule in told.items():
+        for end in rule.fit:
+            one = {**start, name: end}
+            for lower, other in told.items():
+                if other.below:
+                    one[lower] = min(one[lower], one[other.below] - 1.0)
+            try:
+                case.neuron(**one).check(Grid(dt=0.1, steps=0))
+                ends.append(one)
+            except ValueError:
+                refused.add(name)
+    assert refused == set(case.joint)
+    fields = {name: np.array([[one[name]] for one in ends]) for name in told}
     return lifjax.simulate(case.neuron(**fields), EXTREME, 200.0, integrator=integrator, record=case.names)
 
 
@@ -351,7 +356,7 @@ def test_its_rate_under_a_constant_current_is_that_of_its_closed_form(case, x64)
     rates = lifjax.simulate(neuron, currents, T, state=settled.state, **how).firing_rate
     told = form.rate(neuron, currents, form.dt)
     off = rates.mean(axis=0) - told
-    error = 1000 / T if trials == 1 else 4.5 * rates.std(axis=0) / np.sqrt(trials)
+    error = 1000 / T + 4.5 * rates.std(axis=0) / np.sqrt(trials)  # a spike more or less, and sampling
     late = 0.0 if form.on_grid else told**2 * form.dt / 1000  # each interval is up to a step longer on the grid
     print(f"{case.model.__name__}: {told.round(2)} Hz, off by {off.round(3)}, at most {np.round(error + late, 3)}")
     assert told.min() > 5
@@ -368,6 +373,7 @@ def test_what_is_optional_may_be_None_or_without_elements(case):
     for nothing in (None, (), np.zeros((0, 5))):
         neuron = case.neuron(**dict.fromkeys(names, nothing))
         runs.append(lifjax.simulate(neuron, case.sweep(5), 50.0))
+        assert lifjax.fit_rates(neuron, case.sweep(5), 30.0, 50.0, free="g_L", steps=1).rates.shape == (5,)
         state = runs[-1].state.neuron
         lists = [name for name, rule in parameters(state).items() if rule.leading]
         assert [len(getattr(state, name)) for name in lists] == [0] * len(lists)
