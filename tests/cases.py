@@ -46,6 +46,7 @@ class Case:
     begun: fields of its state at time 0 in which those parts are at work before any spike.
     wrong: fields, and what a run with them is refused for.
     joint: fields one end of whose range makes no sense while the others are as given, each with the reason.
+    rebounds: fields with one end of their range at which inhibition makes it fire, each with the reason.
     but: contracts that make no sense for it, each with the reason.
     """
 
@@ -62,6 +63,7 @@ class Case:
     begun: dict = dataclasses.field(default_factory=dict)
     wrong: tuple[tuple[dict, str], ...] = ()
     joint: dict[str, str] = dataclasses.field(default_factory=dict)
+    rebounds: dict[str, str] = dataclasses.field(default_factory=dict)
     but: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def neuron(self, **fields):
@@ -227,6 +229,7 @@ GLIF = Case(
     moves={"C_m": 2.0, "g_L": 0.3, "E_L": 0.7, "V_th": 0.7, "voltage_reset_fraction": 0.05, "th_voltage_index": 0.002},
     fits={"g_L": 0.15, "C_m": 0.15}, silent={"g_L": 30.0}, top="threshold", loop=oracle.glif_population,
     theory=two,
+    rebounds={"th_voltage_index": "a threshold that follows V by more than V moves falls below it"},
     joint={"V_reset": "just below V_th, with the share of V that a reset leaves, it is above the threshold"},
     wrong=(
         ({"V_reset": -50.0}, "so that another spike follows at once"),

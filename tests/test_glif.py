@@ -338,6 +338,18 @@ def test_a_fit_finds_what_made_the_rates_in_neurons_with_after_spike_currents():
     np.testing.assert_allclose(found.neuron.g_L, truth.g_L, rtol=0.05)
 
 
+@pytest.mark.parametrize("way", ["forwards", "backwards"])
+@pytest.mark.parametrize(("name", "begin"), [("V_reset", -70.0), ("voltage_reset_fraction", 0.2)])
+def test_a_fit_to_rates_too_high_ends_short_of_resets_that_a_run_is_refused_for(name, begin, way):
+    neuron, free = dataclasses.replace(GLIF.allen(5), **{name: begin}), (name,)
+    if way == "backwards":  # which free fields of two shapes take
+        neuron, free = dataclasses.replace(neuron, g_L=np.full(2, neuron.g_L)), (name, "g_L")
+    found = lifjax.fit_rates(neuron, [450.0, 700.0], [240.0, 250.0], 100.0, free=free, steps=30)
+    assert ("reverse" in found.method) == (way == "backwards")
+    assert (found.neuron.room > 0).all()
+    assert getattr(found.neuron, name) > begin
+
+
 def test_a_fit_of_elements_says_why_not():
     with pytest.raises(ValueError, match="'asc_amps' cannot be fitted: it has one value for each element"):
         lifjax.fit_rates(GLIF.allen(3), 500.0, 20.0, 500.0, free=("asc_amps",))

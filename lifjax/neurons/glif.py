@@ -227,6 +227,20 @@ class GLIF:
         """Membrane time constant C_m / g_L [ms]."""
         return exactly(self.C_m) / exactly(self.g_L)
 
+    @property
+    def room(self) -> Any:
+        """By how much the first spike leaves V below the threshold [mV]; a run is refused where it is not."""
+        after, level = self._after_a_spike()
+        return level - after
+
+    def _after_a_spike(self) -> tuple[Any, Any]:
+        """V and the threshold [mV] after a spike at V_th."""
+        xp: Any = jnp if traced(self) else np
+        V_th, V_reset, E_L, fraction, add, least = map(
+            exactly, (self.V_th, self.V_reset, self.E_L, self.voltage_reset_fraction, self.th_spike_add, self.th_reset)
+        )
+        return V_reset + fraction * (V_th - E_L), xp.maximum(V_th + add, least)
+
     def check(self, grid: Grid) -> None:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
         names = ("asc_amps", "asc_decay", "asc_r", "asc_init")
@@ -234,11 +248,7 @@ class GLIF:
         if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
-        V_th, V_reset, E_L, fraction, add, least = np.broadcast_arrays(
-            *map(np.asarray, (self.V_th, self.V_reset, self.E_L)),
-            *map(np.asarray, (self.voltage_reset_fraction, self.th_spike_add, self.th_reset)),
-        )
-        after, level = V_reset + fraction * (V_th - E_L), np.maximum(V_th + add, least)
+        V_th, after, level = np.broadcast_arrays(exactly(self.V_th), *self._after_a_spike())
         if (wrong := after >= level).any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
