@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from lifjax.neurons import GIF, LIF, QIF, AdaptiveLIF, Grid, Neuron
-from lifjax.neurons.base import Parameter, Values, parameters
+from lifjax.neurons.base import Parameter, Values, elements, parameters
 from lifjax.neurons.check import check_fields, check_order, check_value
 
 _PANELS, _NODES = 48, 24
@@ -258,7 +258,7 @@ def escape_rate(neuron: GIF, current: Values, dt: float = 0.1) -> np.ndarray:
         array([ 0.92, 30.1 , 70.83])
     """
     p = _numbers(neuron, GIF)
-    if len(neuron.q_stc) or len(neuron.q_sfa):  # type: ignore[arg-type] # they are lists
+    if len(elements(neuron.q_stc)) or len(elements(neuron.q_sfa)):
         raise ValueError("neuron: q_stc and q_sfa make the intervals depend on each other; leave them out")
     dt = _step(dt)
     goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]

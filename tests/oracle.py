@@ -1,6 +1,7 @@
 """Plain NumPy loops, written from the description of a step alone, that the simulator is compared with."""
 
 import numpy as np
+from scipy.linalg import expm
 
 
 def lif_population(p, current, steps, dt, integrator="euler", dtype=np.float64):
@@ -86,6 +87,95 @@ def qif_slopes(p, V, w, I):
 def izhikevich_slopes(p, V, u, I):
     """Izhikevich (2003)."""
     return 0.04 * V**2 + 5 * V + 140 - u + I, p["a"] * (p["b"] * V - u)
+
+
+def gumbel(words):
+    """Standard Gumbel deviates of 32 random bits each, which the step of a GIF neuron draws."""
+    uniform = np.minimum((np.asarray(words, float) + 0.5) / 2**32, 1 - 2.0**-24)
+    return -np.log(-np.log1p(-uniform))
+
+
+def adaptive_population(p, current, steps, dt, integrator, words=None):
+    """V, threshold, I_stc and spikes, each (steps, n), of neurons that a spike leaves a current and a shift of theta.
+
+    Args:
+        p: parameters, each a number or (n,); of elements, q_stc, tau_stc, q_sfa and tau_sfa, (elements, n).
+        current: (steps, n) [pA].
+        steps, dt, integrator: of the grid.
+        words: 32 random bits for each step and neuron, (steps, n); None fires where V reaches theta.
+    """
+    n = current.shape[1:]
+    q = {name: np.broadcast_to(np.asarray(x, float), n) for name, x in p.items() if name[-4:] not in ("_stc", "_sfa")}
+    e = {name: np.broadcast_to(np.asarray(x, float), (len(x), *n)) for name, x in p.items() if name not in q}
+    many = len(e["q_stc"])
+    tau_m = q["tau_m"] if "tau_m" in q else q["C_m"] / q["g_L"]
+    M = np.zeros((*n, many + 2, many + 2))  # of V - E_L, the currents and the input
+    M[:, 0, 0], M[:, 0, 1:-1], M[:, 0, -1] = -1 / tau_m, -1 / (tau_m * q["g_L"])[:, None], 1 / (tau_m * q["g_L"])
+    for i in range(many):
+        M[:, 1 + i, 1 + i] = -1 / e["tau_stc"][i]
+    onward = expm(M * dt) if integrator == "exact" else np.eye(many + 2) + M * dt
+    fade = np.exp(-dt / e["tau_sfa"]) if integrator == "exact" else 1 - dt / e["tau_sfa"]
+    n_ref = np.ceil(q["t_ref"] / dt * (1 - 1e-9)).astype(int)
+    rest = q["V_th"] if words is None else q["V_T_star"]
+    noise = 0 if words is None else q["Delta_V"] * (gumbel(words) + np.log(q["lambda_0"] * dt / 1000))
+    y, sfa, wait = np.zeros((*n, many + 2)), np.zeros_like(e["q_sfa"]), np.zeros(n, int)
+    y[:, 0] = q["V_init"] - q["E_L"]
+    out = {name: np.empty((steps, *n)) for name in ("V", "threshold", "I_stc", "spikes")}
+    for k in range(steps):
+        held = wait > 0
+        fired = ~held & (y[:, 0] + q["E_L"] >= rest + sfa.sum(axis=0) - (noise[k] if words is not None else 0))
+        y[:, 0] = np.where(held | fired, q["V_reset"] - q["E_L"], y[:, 0])
+        y[:, 1:-1] += fired[:, None] * e["q_stc"].T
+        sfa = sfa + fired * e["q_sfa"]
+        wait = np.where(held, wait - 1, np.where(fired, n_ref, 0))
+        out["V"][k], out["threshold"][k], out["spikes"][k] = y[:, 0] + q["E_L"], rest + sfa.sum(axis=0), fired
+        out["I_stc"][k] = y[:, 1:-1].sum(axis=1)
+        y[:, -1] = current[k]
+        y, sfa = np.einsum("nij,nj->ni", onward, y), sfa * fade
+    return out
+
+
+def glif_population(p, current, steps, dt, integrator):
+    """V, threshold, I_asc and spikes, each (steps, n), of GLIF neurons, from their equations and rules alone.
+
+    p holds all of a GLIF neuron's parameters, each a number or (n,), those of elements (elements, n).
+    """
+    n, many = current.shape[1:], len(p["asc_amps"])
+    q = {name: np.broadcast_to(np.asarray(x, float), n) for name, x in p.items() if name[:4] != "asc_"}
+    amps, decay, share, init = (
+        np.broadcast_to(np.asarray(p[name], float), (many, *n)).T
+        for name in ("asc_amps", "asc_decay", "asc_r", "asc_init")
+    )
+    M = np.zeros((*n, many + 3, many + 3))  # of V - E_L, theta_v, the currents and the input
+    M[:, 0, 0], M[:, 0, 2:] = -q["g_L"] / q["C_m"], 1 / q["C_m"][:, None]
+    M[:, 1, 0], M[:, 1, 1] = q["th_voltage_index"], -q["th_voltage_decay"]
+    for j in range(many):
+        M[:, 2 + j, 2 + j] = -decay[:, j]
+    exact = integrator == "exact"
+    onward = expm(M * dt) if exact else np.eye(many + 3) + M * dt
+    fade = np.exp(-q["th_spike_decay"] * dt) if exact else 1 - q["th_spike_decay"] * dt
+    n_ref = np.ceil(q["t_ref"] / dt * (1 - 1e-9)).astype(int)
+    y, theta_s, wait = np.zeros((*n, many + 3)), np.zeros(n), np.zeros(n, int)
+    y[:, 0], y[:, 2:-1] = q["V_init"] - q["E_L"], init
+    out = {name: np.empty((steps, *n)) for name in ("V", "threshold", "I_asc", "spikes")}
+    for k in range(steps):
+        theta, held = q["V_th"] + theta_s + y[:, 1], wait > 0
+        fired = ~held & (y[:, 0] + q["E_L"] >= theta)
+        wait = np.where(held, wait - 1, np.where(fired, n_ref, 0))
+        after = q["V_reset"] + q["voltage_reset_fraction"] * (theta - q["E_L"]) - q["E_L"]
+        y[:, 0] = np.where(fired, after, y[:, 0])
+        left = share * y[:, 2:-1] * np.exp(-decay * q["t_ref"][:, None]) + amps
+        y[:, 2:-1] = np.where(fired[:, None], left, y[:, 2:-1])
+        theta_s = np.where(fired, theta_s * np.exp(-q["th_spike_decay"] * q["t_ref"]) + q["th_spike_add"], theta_s)
+        lift = np.maximum(0, q["th_reset"] - (q["V_th"] + theta_s + y[:, 1]))
+        y[:, 1] += np.where(fired, lift, 0)
+        out["V"][k], out["threshold"][k], out["spikes"][k] = y[:, 0] + q["E_L"], q["V_th"] + theta_s + y[:, 1], fired
+        out["I_asc"][k] = y[:, 2:-1].sum(axis=1)
+        y[:, -1] = current[k]
+        on = wait == 0
+        y = np.where(on[:, None], np.einsum("nij,nj->ni", onward, y), y)
+        theta_s = np.where(on, theta_s * fade, theta_s)
+    return out
 
 
 def tutorial_loop(pars, current, stop):

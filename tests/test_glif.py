@@ -9,8 +9,8 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import oracle
 import pytest
-from scipy.linalg import expm
 
 import lifjax
 from lifjax import GLIF, backend
@@ -39,48 +39,19 @@ def mixed(rng, n=N):
     }  # fmt: skip
 
 
-def loop(p, current, dt, integrator):
-    """V, threshold, sum of currents and spikes, each (steps,), of one neuron, from its equations and rules alone."""
-    y = np.array([p["V_init"] - p["E_L"], 0.0, *p["asc_init"], 0.0])  # V - E_L, theta_v, currents, input
-    M = np.zeros((5, 5))
-    M[0] = [-p["g_L"] / p["C_m"], 0, *[1 / p["C_m"]] * 3]
-    M[1, :2] = p["th_voltage_index"], -p["th_voltage_decay"]
-    M[2, 2], M[3, 3] = -p["asc_decay"]
-    onward = expm(M * dt) if integrator == "exact" else np.eye(5) + M * dt
-    fade = np.exp(-p["th_spike_decay"] * dt) if integrator == "exact" else 1 - p["th_spike_decay"] * dt
-    n_ref, wait, theta_s = int(np.ceil(p["t_ref"] / dt)), 0, 0.0
-    out = np.empty((len(current), 4))
-    for k, I in enumerate(current):
-        theta, fired = p["V_th"] + theta_s + y[1], False
-        if wait > 0:
-            wait -= 1
-        elif y[0] + p["E_L"] >= theta:
-            fired, wait = True, n_ref
-            y[0] = p["V_reset"] + p["voltage_reset_fraction"] * (theta - p["E_L"]) - p["E_L"]
-            y[2:4] = p["asc_r"] * y[2:4] * np.exp(-p["asc_decay"] * p["t_ref"]) + p["asc_amps"]
-            theta_s = theta_s * np.exp(-p["th_spike_decay"] * p["t_ref"]) + p["th_spike_add"]
-            y[1] += max(0, p["th_reset"] - (p["V_th"] + theta_s + y[1]))
-        out[k] = y[0] + p["E_L"], p["V_th"] + theta_s + y[1], y[2:4].sum(), fired
-        if wait == 0:
-            y[4] = I
-            y, theta_s = onward @ y, theta_s * fade
-    return out
-
-
 @pytest.mark.parametrize("integrator", ["euler", "exact"])
 def test_a_population_of_mixed_parameters_equals_the_loop_in_float64(integrator, x64):
     rng = np.random.default_rng(1)
     p = mixed(rng)
     current = rng.uniform(350, 600, N) + rng.normal(0, 300, (STEPS, N))
     run = lifjax.simulate(GLIF(**p), lifjax.samples(current), STEPS * 0.1, integrator=integrator, record=SHOWN)
-    each = [loop({name: x[..., j] for name, x in p.items()}, current[:, j], 0.1, integrator) for j in range(N)]
-    V, threshold, total, spikes = np.moveaxis(np.stack(each, axis=1), -1, 0)
+    told = oracle.glif_population(p, current, STEPS, 0.1, integrator)
+    spikes = told["spikes"]
     assert spikes.sum(axis=0).min() > 0
     assert spikes.sum() > 200
     np.testing.assert_array_equal(run.spikes, spikes)
-    np.testing.assert_allclose(run.V, V, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(run.threshold, threshold, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(run.I_asc, total, rtol=0, atol=1e-9)
+    for name in ("V", "threshold", "I_asc"):
+        np.testing.assert_allclose(getattr(run, name), told[name], rtol=0, atol=1e-9)
 
 
 def test_equal_time_constants_have_their_closed_forms(x64):
@@ -365,6 +336,18 @@ def test_a_fit_finds_what_made_the_rates_in_neurons_with_after_spike_currents():
     found = lifjax.fit_rates(guess, currents, rates, 500.0, free=("g_L",))
     assert (found.error < 2.1).all()
     np.testing.assert_allclose(found.neuron.g_L, truth.g_L, rtol=0.05)
+
+
+@pytest.mark.parametrize("way", ["forwards", "backwards"])
+@pytest.mark.parametrize(("name", "begin"), [("V_reset", -70.0), ("voltage_reset_fraction", 0.2)])
+def test_a_fit_to_rates_too_high_ends_short_of_resets_that_a_run_is_refused_for(name, begin, way):
+    neuron, free = dataclasses.replace(GLIF.allen(5), **{name: begin}), (name,)
+    if way == "backwards":  # which free fields of two shapes take
+        neuron, free = dataclasses.replace(neuron, g_L=np.full(2, neuron.g_L)), (name, "g_L")
+    found = lifjax.fit_rates(neuron, [450.0, 700.0], [240.0, 250.0], 100.0, free=free, steps=30)
+    assert ("reverse" in found.method) == (way == "backwards")
+    assert (found.neuron.room > 0).all()
+    assert getattr(found.neuron, name) > begin
 
 
 def test_a_fit_of_elements_says_why_not():

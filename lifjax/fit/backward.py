@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from lifjax.backend import COMPILER_OPTIONS
-from lifjax.fit.forward import response_of
+from lifjax.fit.forward import refused, response_of
 from lifjax.fit.lanes import cut, fields_of
 from lifjax.fit.problem import Problem
 from lifjax.fit.response import Response
@@ -95,15 +95,19 @@ def _loss(problem: Problem, function: Callable[[Response], Array] | None, u: dic
     fields: Any = fields_of(problem.neuron, whole, one, problem.space.names) | spread
     index = jnp.asarray(whole.index(one))
     response = response_of(setup, problem.drives, seed, fields, index, checkpoint=True)
+    shaped = response.reshaped((whole.trials, whole.conditions, 1))
+    if shaped.outside is not None:
+        fence = jnp.where(shaped.outside[0] > 0, refused(shaped), 0).sum()
+    else:
+        fence = jnp.zeros((), jnp.result_type(float))
     if function is not None:
         shape = (whole.trials, *whole.shape) if whole.trials > 1 else whole.shape
         value = jnp.asarray(function(response.reshaped(shape)))
         if value.ndim:
             raise ValueError(f"loss returns an array of shape {value.shape}; it must be one number, such as its mean")
-        return value.astype(jnp.result_type(float))
-    shaped = response.reshaped((whole.trials, whole.conditions, 1))
+        return value.astype(jnp.result_type(float)) + fence
     parts = [(target.at(whole, one).residuals(shaped) ** 2).mean() for target in problem.targets]
-    return sum(parts[1:], parts[0]) / len(parts)
+    return sum(parts[1:], parts[0]) / len(parts) + fence
 
 
 def _bounds(problem: Problem) -> tuple[dict[str, Array], dict[str, Array]]:

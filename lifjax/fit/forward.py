@@ -33,6 +33,8 @@ from lifjax.surrogate import Spike
 _CLIP = 0.7  # longest step of a scaled parameter
 _DAMPING = (1e-3, 1e3)
 _NEVER = 1e30
+_LEAST_ROOM = 0.01  # mV
+_OUTSIDE = 1e6  # residual where a run would be refused, and its slope a mV, so that a step leads a mV inside
 _LEAST_UNIT = 1.0  # mV: some models are reset to where a spike begins, or above
 _ANEW = 6  # iterations without a better one, after which a group begins anew near its best
 _KICK = 0.03  # how far from it, at first
@@ -125,6 +127,8 @@ def response_of(
     V_th, V_reset = (jnp.asarray(x, float) for x in onset(neuron))
     unit = jnp.maximum(V_th - V_reset, _LEAST_UNIT)
     told = {"t_ref": jnp.asarray(getattr(neuron, "t_ref", 0.0), float), "V_th": V_th, "unit": unit}
+    if hasattr(neuron, "room"):
+        told["outside"] = jnp.maximum(_LEAST_ROOM - jnp.asarray(neuron.room, float), 0)
     told = {name: jnp.broadcast_to(x, index.shape) for name, x in told.items()}
     return respond(take, state, setup.steps, setup.needs, setup.pairs, told, setup.dt, checkpoint)
 
@@ -137,7 +141,13 @@ def residuals_at(setup: Setup, drives: Drives, seed: Array, block: Block, u: Arr
     spread = {name: jnp.broadcast_to(x, lanes).reshape(-1) for name, x in own.items()}
     response = response_of(setup, drives, seed, block.fields | spread, block.index)
     shaped = response.reshaped((setup.trials, setup.conditions, groups))
-    return jnp.concatenate([target.residuals(shaped) for target in block.targets])
+    residuals = jnp.concatenate([target.residuals(shaped) for target in block.targets])
+    return residuals if shaped.outside is None else jnp.where(shaped.outside[0] > 0, refused(shaped), residuals)
+
+
+def refused(response: Response) -> Array:
+    """What stands for the residuals where a run would be refused, of the shape of a first trial."""
+    return _OUTSIDE * (response.outside[0] + 1)
 
 
 def linear(setup: Setup, drives: Drives, seed: Array, block: Block, u: Array) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Neuron, parameters, pytree
+from lifjax.neurons.base import Grid, Neuron, elements, parameters, pytree
 from lifjax.simulate.step import NEURONS, Plan, Ready, Take, prepared, taker
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus, begun, keys
 from lifjax.surrogate import Spike
@@ -98,13 +98,16 @@ def fields_of(neuron: Neuron, cut: Cut, chosen: np.ndarray, free: tuple[str, ...
     def at_lanes(x: np.ndarray, leading: int) -> np.ndarray:
         if x.ndim == leading:
             return x
+        if x.size == 0:  # no elements
+            return x.reshape((0,) * leading)
         if leading:
             return np.stack([at_lanes(one, leading - 1) for one in x])
         return np.tile(cut.of(x, chosen).reshape(-1), cut.trials)
 
     return {
-        name: at_lanes(np.asarray(getattr(neuron, name), jnp.result_type(float)), rule.leading)
+        name: at_lanes(np.asarray(elements(value) if rule.leading else value, jnp.result_type(float)), rule.leading)
         for name, rule in parameters(neuron).items()
+        for value in [getattr(neuron, name)]
         if name not in free
     }
 

@@ -70,7 +70,7 @@ class Problem:
             integrator=self.integrator,
             spike=self.spike,
             needs=needs | ({"peak"} if wanted and not steady else set()),
-            pairs=any(kind.drawn for kind in kinds),
+            pairs=any(kind.drawn for kind in kinds) or getattr(self.neuron, "drawn", False),
             optimizer=self.optimizer,
         )
 

@@ -33,6 +33,8 @@ class Response:
     duration: [ms].
     t_ref: refractory time [ms], 0 in a model without.
     V_th: from where V goes on to a spike [mV], and unit, how far that is above the reset.
+    outside: by how much a reset leaves V where a run would be refused [mV], 0 where it would not; None in models in
+        which bounds see to that.
     spike_count: spikes of each neuron, 0, 1, 2 ... as floats.
     peak: highest V [mV] of each neuron.
     sums: of intervals, and of their squares, and how many; the first and the last interval; of the time before the
@@ -47,6 +49,7 @@ class Response:
     unit: Any
     V_th: Any
     spike_count: Array
+    outside: Any = None
     peak: Any = None
     sums: Any = None
     V: Any = None
@@ -192,7 +195,7 @@ def respond(
         steps: how many.
         needs: which of `NEEDS`.
         pairs: take two steps at a time, which share the random bits of a counter.
-        told: t_ref, unit and V_th of the lanes.
+        told: t_ref, unit, V_th and outside of the lanes.
         dt: grid step [ms].
         checkpoint: for reverse mode, keep the state at every root of steps only, and run the stretch between two again.
     """

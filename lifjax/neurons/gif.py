@@ -31,7 +31,7 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, elements, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
 from lifjax.surrogate import Spike, at_reset, choose, silence
@@ -178,7 +178,7 @@ def _step(c: Constants, state: State, given: Input, spike: Spike) -> tuple[State
 
 def _check_elements(neuron: Any, kind: str, grid: Grid) -> None:
     """Raise ValueError unless each rise has its time constant, longer than a step."""
-    q, tau = getattr(neuron, f"q_{kind}"), getattr(neuron, f"tau_{kind}")
+    q, tau = elements(getattr(neuron, f"q_{kind}")), elements(getattr(neuron, f"tau_{kind}"))
     if len(q) != len(tau):
         raise ValueError(
             f"{type(neuron).__name__}: q_{kind} has {len(q)} elements and tau_{kind} has {len(tau)}; give each its "
@@ -304,6 +304,16 @@ class GIF:
         """Membrane time constant C_m / g_L [ms]."""
         return exactly(self.C_m) / exactly(self.g_L)
 
+    @property
+    def onset(self) -> tuple[Any, Any]:
+        """Above the threshold spikes come ever sooner; and V_reset [mV]."""
+        return self.V_T_star, self.V_reset
+
+    @property
+    def _elements(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Rises and time constants of the currents, and of the shifts of the threshold."""
+        return (self.q_stc, self.tau_stc), (self.q_sfa, self.tau_sfa)
+
     def check(self, grid: Grid) -> None:
         """Raise ValueError where elements do not fit together, or the grid is too coarse."""
         for name in ("stc", "sfa"):
@@ -313,13 +323,13 @@ class GIF:
 
     def constants(self, grid: Grid) -> Constants:
         """The numbers of a step on this grid."""
-        stc, sfa = (self.q_stc, self.tau_stc), (self.q_sfa, self.tau_sfa)
+        stc, sfa = ((elements(q), elements(tau)) for q, tau in self._elements)
         escape = Escape.of(grid, self.lambda_0, self.Delta_V)
         return _constants(self, grid, self.V_T_star, stc, sfa, least=escape.Delta_V, escape=escape)
 
     def start(self) -> State:
         """The state at time 0: V_init, no adaptation, not refractory."""
-        return _start(self, np.shape(self.q_stc)[0], np.shape(self.q_sfa)[0])
+        return _start(self, *(len(elements(q)) for q, _ in self._elements))
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:

@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, elements, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_rate, check_time_constant
 from lifjax.neurons.linear import differences
 from lifjax.surrogate import Spike, at_reset, choose, silence
@@ -227,18 +227,28 @@ class GLIF:
         """Membrane time constant C_m / g_L [ms]."""
         return exactly(self.C_m) / exactly(self.g_L)
 
+    @property
+    def room(self) -> Any:
+        """By how much the first spike leaves V below the threshold [mV]; a run is refused where it is not."""
+        after, level = self._after_a_spike()
+        return level - after
+
+    def _after_a_spike(self) -> tuple[Any, Any]:
+        """V and the threshold [mV] after a spike at V_th."""
+        xp: Any = jnp if traced(self) else np
+        V_th, V_reset, E_L, fraction, add, least = map(
+            exactly, (self.V_th, self.V_reset, self.E_L, self.voltage_reset_fraction, self.th_spike_add, self.th_reset)
+        )
+        return V_reset + fraction * (V_th - E_L), xp.maximum(V_th + add, least)
+
     def check(self, grid: Grid) -> None:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
         names = ("asc_amps", "asc_decay", "asc_r", "asc_init")
-        many = {name: len(_given(getattr(self, name))) for name in names}
+        many = {name: len(elements(getattr(self, name))) for name in names}
         if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
-        V_th, V_reset, E_L, fraction, add, least = np.broadcast_arrays(
-            *map(np.asarray, (self.V_th, self.V_reset, self.E_L)),
-            *map(np.asarray, (self.voltage_reset_fraction, self.th_spike_add, self.th_reset)),
-        )
-        after, level = V_reset + fraction * (V_th - E_L), np.maximum(V_th + add, least)
+        V_th, after, level = np.broadcast_arrays(exactly(self.V_th), *self._after_a_spike())
         if (wrong := after >= level).any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
@@ -368,11 +378,6 @@ def _lifted(c: Constants, V: Array, th_voltage: Array, asc: tuple[Array, ...], g
     return V * c.follow + change - th_voltage * c.th_loss
 
 
-def _given(values: Any) -> Any:
-    """What is said of elements, nothing where it is None."""
-    return () if values is None else values
-
-
 def _elements(*values: Any) -> list[tuple[Any, ...]]:
     """For each element what is said of it; what is said once holds for all of them.
 
@@ -380,7 +385,7 @@ def _elements(*values: Any) -> list[tuple[Any, ...]]:
         >>> _elements((1.0,), (0.1, 0.2))
         [(1.0, 0.1), (1.0, 0.2)]
     """
-    values = tuple(_given(x) for x in values)
+    values = tuple(elements(x) for x in values)
     (many,) = np.broadcast_shapes(*((len(x),) for x in values))
     return [tuple(x[i if len(x) == many else 0] for x in values) for i in range(many)]
 
