@@ -1,6 +1,6 @@
 """The twenty firing patterns of Mihalas and Niebur (2009), each by what makes it that pattern.
 
-Numbers and inputs are those of `lifjax.GLIF.patterns`; further inputs show what else must happen, or not. The currents of
+Numbers and inputs are those of `lifjax.GLIF.patterns`; further inputs show what else must happen, or not. Currents of
 these are divided by C as in the paper [V/s], times in ms.
 """
 
