@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from lifjax.neurons import GIF, LIF, QIF, AdaptiveLIF, Grid, Neuron
-from lifjax.neurons.base import Parameter, Values, elements, parameters
+from lifjax.neurons.base import Parameter, Values, parameters
 from lifjax.neurons.check import check_fields, check_order, check_value
+from lifjax.neurons.elements import listed
 
 _PANELS, _NODES = 48, 24
 _MOST_STEPS = 1_000_000  # of what is worked out step by step
@@ -258,7 +259,7 @@ def escape_rate(neuron: GIF, current: Values, dt: float = 0.1) -> np.ndarray:
         array([ 0.92, 30.1 , 70.83])
     """
     p = _numbers(neuron, GIF)
-    if len(elements(neuron.q_stc)) or len(elements(neuron.q_sfa)):
+    if len(listed(neuron.q_stc)) or len(listed(neuron.q_sfa)):
         raise ValueError("neuron: q_stc and q_sfa make the intervals depend on each other; leave them out")
     dt = _step(dt)
     goal = p["E_L"] + _given("current", current, "pA") / p["g_L"]

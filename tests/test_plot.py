@@ -422,6 +422,75 @@ def test_fi_curve_accepts_shapes_that_do_not_fit():
     assert plt.get_fignums() == []
 
 
+def test_threshold_that_moves_is_drawn_where_it_is_at_rest():
+    neuron = lifjax.GLIF(th_spike_add=2.0, th_spike_decay=0.02)
+    run = lifjax.simulate(neuron, 450.0, 100.0, record=("V", "threshold", "spikes"))
+    ax = plot.membrane_potential(run)
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), np.stack([run.times, run.threshold], axis=1))
+    at = np.searchsorted(run.times, run.spike_times - 0.05)
+    assert len(at) > 5
+    np.testing.assert_allclose(strokes(ax)[:, :, 1], run.threshold[at - 1, None] + [0.0, 20.0])
+    still = plot.membrane_potential(dataclasses.replace(run, traces={"V": run.V}))
+    np.testing.assert_allclose(still.lines[1].get_ydata(), neuron.V_th)
+
+
+@pytest.fixture(scope="module")
+def bursting():
+    """Two neurons, of which the second bursts."""
+    neuron = lifjax.AdEx(
+        C_m=200.0, g_L=[12.0, 10.0], E_L=-58.0, V_init=-58.0, V_th=-50.0, a=2.0, tau_w=120.0, b=100.0, V_reset=-46.0
+    )
+    record = ("V", "w", "spikes", "current")
+    return lifjax.simulate(neuron, lifjax.pulse(210.0, 50.0, 300.0), 300.0, record=record, integrator="rk4")
+
+
+def test_nullclines_are_not_those_of_the_equations(bursting):
+    ax = plot.phase_plane(bursting, 1)
+    before, under, w, *_ = ax.lines
+    V = w.get_xdata()
+    rest = -10.0 * (V + 58.0) + 10.0 * 2.0 * np.exp((V + 50.0) / 2.0)
+    near = (V > -70) & (V < -42)
+    np.testing.assert_allclose(before.get_ydata()[near], rest[near], atol=0.3)
+    np.testing.assert_allclose(under.get_ydata()[near], rest[near] + 210.0, atol=0.3)
+    np.testing.assert_allclose(w.get_ydata(), 2.0 * (V + 58.0), atol=0.3)
+    told = [text.get_text() for text in ax.get_legend().texts]
+    assert told == ["dV/dt = 0, 0 pA", "dV/dt = 0, 210 pA", "dw/dt = 0", "trajectory", "after a reset"]
+
+
+def test_trajectory_runs_on_through_a_reset_or_resets_are_not_where_they_were(bursting):
+    *_, trajectory, resets = plot.phase_plane(bursting, 1).lines
+    x, y = trajectory.get_data()
+    count = int(bursting.spike_count[1])
+    assert count == 5
+    assert np.isnan(x).sum() == count
+    np.testing.assert_allclose(x[np.flatnonzero(np.isnan(x)) - 1], 0.0)  # V_peak
+    at = np.searchsorted(bursting.times, bursting.spike_times[1] - 0.05)
+    np.testing.assert_array_equal(resets.get_data(), [bursting.V[at, 1], bursting.w[at, 1]])
+    np.testing.assert_allclose(resets.get_xdata(), -46.0)
+    whole = ~np.isnan(x) & (x != 0.0)
+    np.testing.assert_array_equal(y[whole], bursting.w[:, 1])
+
+
+def test_phase_plane_of_an_izhikevich_neuron_under_noise_has_no_nullcline_at_the_mean_current():
+    stimulus = 8.0 + lifjax.white_noise(0.0, 0.05)
+    run = lifjax.simulate(lifjax.Izhikevich(), stimulus, 50.0, record=("V", "u", "spikes", "current"))
+    ax = plot.phase_plane(run)
+    still, u = ax.lines[:2]
+    V = u.get_xdata()
+    np.testing.assert_allclose(still.get_ydata(), 0.04 * V**2 + 5 * V + 140 + run.current.mean(), atol=0.02)
+    np.testing.assert_allclose(u.get_ydata(), 0.2 * V, atol=0.02)
+    assert ax.get_ylabel() == "recovery current u (pA)"
+
+
+def test_phase_plane_accepts_what_has_none(bursting, noisy):
+    with pytest.raises(ValueError, match="LIF is no neuron of V and one variable more"):
+        plot.phase_plane(noisy)
+    for name in ("V", "w", "current", "spikes"):
+        left = kept(bursting, *({"V", "w", "current", "spikes"} - {name}))
+        with pytest.raises(ValueError, match=rf"{name} (was|were) not recorded; run again with record="):
+            plot.phase_plane(left)
+
+
 def panels(figure):
     """The labels of the panels of a figure, which is drawn to find what fails only then."""
     figure.draw_without_rendering()

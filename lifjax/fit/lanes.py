@@ -18,7 +18,8 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Neuron, elements, parameters, pytree
+from lifjax.neurons.base import Grid, Neuron, parameters, pytree
+from lifjax.neurons.elements import listed
 from lifjax.simulate.step import NEURONS, Plan, Ready, Take, prepared, taker
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus, begun, keys
 from lifjax.surrogate import Spike
@@ -105,7 +106,7 @@ def fields_of(neuron: Neuron, cut: Cut, chosen: np.ndarray, free: tuple[str, ...
         return np.tile(cut.of(x, chosen).reshape(-1), cut.trials)
 
     return {
-        name: at_lanes(np.asarray(elements(value) if rule.leading else value, jnp.result_type(float)), rule.leading)
+        name: at_lanes(np.asarray(listed(value) if rule.leading else value, jnp.result_type(float)), rule.leading)
         for name, rule in parameters(neuron).items()
         for value in [getattr(neuron, name)]
         if name not in free

@@ -264,16 +264,6 @@ def traced(*values: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(unsure))
 
 
-def elements(values: Values | None) -> Any:
-    """What is said of each element of an optional list, nothing where it is None.
-
-    Example:
-        >>> len(elements(None)), len(elements([1.0, 2.0]))
-        (0, 2)
-    """
-    return () if values is None else values
-
-
 def exactly(value: Values) -> Any:
     """A value as float64, to work out what a run needs before it begins; one that is traced stays as it is."""
     return jnp.asarray(value, float) if traced(value) else np.asarray(value, np.float64)

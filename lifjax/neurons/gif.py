@@ -31,8 +31,9 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Input, Output, Values, elements, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_order, check_time_constant
+from lifjax.neurons.elements import listed
 from lifjax.neurons.leak import Leak, leak
 from lifjax.surrogate import Spike, at_reset, choose, silence
 
@@ -178,7 +179,7 @@ def _step(c: Constants, state: State, given: Input, spike: Spike) -> tuple[State
 
 def _check_elements(neuron: Any, kind: str, grid: Grid) -> None:
     """Raise ValueError unless each rise has its time constant, longer than a step."""
-    q, tau = elements(getattr(neuron, f"q_{kind}")), elements(getattr(neuron, f"tau_{kind}"))
+    q, tau = listed(getattr(neuron, f"q_{kind}")), listed(getattr(neuron, f"tau_{kind}"))
     if len(q) != len(tau):
         raise ValueError(
             f"{type(neuron).__name__}: q_{kind} has {len(q)} elements and tau_{kind} has {len(tau)}; give each its "
@@ -323,13 +324,13 @@ class GIF:
 
     def constants(self, grid: Grid) -> Constants:
         """The numbers of a step on this grid."""
-        stc, sfa = ((elements(q), elements(tau)) for q, tau in self._elements)
+        stc, sfa = ((listed(q), listed(tau)) for q, tau in self._elements)
         escape = Escape.of(grid, self.lambda_0, self.Delta_V)
         return _constants(self, grid, self.V_T_star, stc, sfa, least=escape.Delta_V, escape=escape)
 
     def start(self) -> State:
         """The state at time 0: V_init, no adaptation, not refractory."""
-        return _start(self, *(len(elements(q)) for q, _ in self._elements))
+        return _start(self, *(len(listed(q)) for q, _ in self._elements))
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:

@@ -31,9 +31,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from lifjax.neurons.base import Grid, Input, Output, Values, elements, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_rate, check_time_constant
+from lifjax.neurons.elements import elements, listed
 from lifjax.neurons.linear import differences
+from lifjax.neurons.patterns import PATTERNS, current
 from lifjax.surrogate import Spike, at_reset, choose, silence
 
 _ONE_EACH = "it has one value for each element, and a fit one for each neuron; differentiate lifjax.integrate instead"
@@ -222,6 +224,20 @@ class GLIF:
         }  # fmt: skip
         return cls(**numbers)
 
+    @staticmethod
+    def patterns() -> "dict[str, tuple[GLIF, np.ndarray]]":
+        """The twenty firing patterns of Mihalas and Niebur's Figure 1: neurons, and currents [pA] every 0.1 ms.
+
+        How long a current is and where it differs from the paper's is said in `lifjax.neurons.patterns`.
+
+        Example:
+            >>> import lifjax
+            >>> neuron, current = GLIF.patterns()["rebound spike"]  # released at 800 ms
+            >>> lifjax.simulate(neuron, lifjax.samples(current), 0.1 * len(current)).spike_times.round()
+            array([836.])
+        """
+        return {name: (GLIF.mihalas_niebur(*numbers), current(parts)) for name, (numbers, parts) in PATTERNS.items()}
+
     @property
     def tau_m(self) -> Any:
         """Membrane time constant C_m / g_L [ms]."""
@@ -244,7 +260,7 @@ class GLIF:
     def check(self, grid: Grid) -> None:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
         names = ("asc_amps", "asc_decay", "asc_r", "asc_init")
-        many = {name: len(elements(getattr(self, name))) for name in names}
+        many = {name: len(listed(getattr(self, name))) for name in names}
         if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
@@ -286,7 +302,7 @@ class GLIF:
             E_L=number(E_L),
             fraction=number(self.voltage_reset_fraction),
             n_ref=grid.count(self.t_ref),
-            asc=tuple(element(*one) for one in _elements(self.asc_amps, self.asc_decay, self.asc_r)),
+            asc=tuple(element(*one) for one in elements(self.asc_amps, self.asc_decay, self.asc_r)),
             leak=number(leak),
             base=number(leak * E_L),
             push=number(rate * differ(0, -x)),
@@ -306,7 +322,7 @@ class GLIF:
 
     def start(self) -> State:
         """The state at time 0: V_init, asc_init, the threshold at V_th, not refractory."""
-        asc = tuple(exactly(init) for init, *_ in _elements(self.asc_init, self.asc_amps, self.asc_decay, self.asc_r))
+        asc = tuple(exactly(init) for init, *_ in elements(self.asc_init, self.asc_amps, self.asc_decay, self.asc_r))
         nothing = np.zeros(())
         return State(V=exactly(self.V_init), asc=asc, th_spike=nothing, th_voltage=nothing, refractory=np.int32(0))
 
@@ -376,18 +392,6 @@ def _lifted(c: Constants, V: Array, th_voltage: Array, asc: tuple[Array, ...], g
     if given.conductance is not None:
         change = change - V * given.conductance * c.lift
     return V * c.follow + change - th_voltage * c.th_loss
-
-
-def _elements(*values: Any) -> list[tuple[Any, ...]]:
-    """For each element what is said of it; what is said once holds for all of them.
-
-    Example:
-        >>> _elements((1.0,), (0.1, 0.2))
-        [(1.0, 0.1), (1.0, 0.2)]
-    """
-    values = tuple(elements(x) for x in values)
-    (many,) = np.broadcast_shapes(*((len(x),) for x in values))
-    return [tuple(x[i if len(x) == many else 0] for x in values) for i in range(many)]
 
 
 def _fading(x: Any) -> Any:

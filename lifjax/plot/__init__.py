@@ -19,6 +19,7 @@ from lifjax.plot.panels import (
     raster,
     rate_histogram,
 )
+from lifjax.plot.phase import phase_plane
 
 __all__ = [
     "current",
@@ -29,6 +30,7 @@ __all__ = [
     "fitted_rates",
     "isi_histogram",
     "membrane_potential",
+    "phase_plane",
     "population",
     "population_rate",
     "raster",

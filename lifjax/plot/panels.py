@@ -24,7 +24,8 @@ def membrane_potential(run: Run, neuron: int = 0, ax: Axes | None = None, t_star
     """The membrane potential of one neuron, its threshold as a dashed line, and its spikes where they were recorded.
 
     A neuron that integrates and fires has no upstroke: a spike is drawn as a stroke from where it begins to V_peak, in
-    a model that has it, or to 20 mV above the threshold; Izhikevich's threshold is the peak.
+    a model that has it, or to 20 mV above the threshold; Izhikevich's threshold is the peak. A threshold that moves is
+    drawn as it was where "threshold" was recorded too, else as it is at rest.
 
     Args:
         run: a run with V recorded.
@@ -40,15 +41,20 @@ def membrane_potential(run: Run, neuron: int = 0, ax: Axes | None = None, t_star
     span = drawing.span(run, t_start, t_stop)
     times, V = drawing.trace(run, "V", neuron, span)
     V_th, V_peak = (np.broadcast_to(getattr(run.neuron, p, np.nan), run.shape).flat[neuron] for p in ("V_th", "V_peak"))
+    moving = "threshold" in run.traces
+    at, level = drawing.trace(run, "threshold", neuron, span) if moving else (np.array(span), np.array([V_th, V_th]))
     ax = drawing.axes(ax)
     ax.plot(*drawing.envelope(times, V), color=VOLTAGE, linewidth=1.0)
-    if np.isfinite(V_th):  # some models have none
-        ax.axhline(V_th, color=QUIET, linewidth=1.0, linestyle="--", zorder=1)
-        ax.annotate("$V_{th}$", (1, V_th), (3, 0), ("axes fraction", "data"), "offset points", va="center", color=QUIET)
+    if np.isfinite(level).all() and len(level):  # some models have none
+        ax.plot(*drawing.envelope(at, level), color=QUIET, linewidth=1.0, linestyle="--", zorder=1)
+        told = (1, level[-1]), (3, 0), ("axes fraction", "data"), "offset points"
+        ax.annotate("$V_{th}$", *told, va="center", color=QUIET)
         spikes = np.zeros(0) if run.octets is None else drawing.spikes(run, np.array([neuron]))[0]
         spikes = spikes[(spikes >= span[0]) & (spikes <= span[1])]
         begin = np.broadcast_to(getattr(run.neuron, "onset", (V_th,))[0], run.shape).flat[neuron]
-        peak = V_peak if np.isfinite(V_peak) else V_th if begin < V_th else V_th + 20
+        if moving:  # where it was before the spike, which may have moved it
+            begin = V_th = level[np.maximum(np.searchsorted(at, spikes - run.dt / 2) - 1, 0)]
+        peak = V_peak if np.isfinite(V_peak) else np.where(begin < V_th, V_th, V_th + 20)
         ax.vlines(spikes, begin, peak, color=VOLTAGE, linewidth=1.0)
     ax.set(xlim=span, xlabel="time (ms)", ylabel="membrane potential (mV)")
     return ax
