@@ -229,8 +229,8 @@ def test_a_folder_that_becomes_read_only_is_one_clear_error_and_is_gone_on_with_
 def test_what_no_folder_can_be_is_refused_before_the_work(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("mine")
     for out, told in {
-        5: r"out = 5 is no folder; give its path", b"run": "out = b'run' is no folder", "": "out = '' is no folder",
-        "a\0b": "is no folder", tmp_path / "file" / "run": "cannot be written there: choose a folder that can be made",
+        5: "out = 5 is a int; give a path", b"run": "out = b'run' is a bytes", "": "out = '' is no path",
+        "a\0b": "is no path", tmp_path / "file" / "run": "cannot be written there: choose a folder that can be made",
     }.items():  # fmt: skip
         with pytest.raises((TypeError, ValueError, OSError), match=told):
             lifjax.simulate(lifjax.LIF(), 300.0, 1e6, out=out)
