@@ -109,11 +109,12 @@ def test_jit_and_vmap_of_integrate_give_the_run_bit_for_bit(case):
     def go(current):
         return lifjax.integrate(neuron, current, 1000, record=case.names)[1]
 
-    # Under vmap a neuron is the first of its population, so those that draw are mapped a population at a time.
-    lanes = currents[None] if case.drawn else currents
-    mapped = jax.vmap(go, out_axes=-1 - case.drawn)(lanes)
-    flat = jax.tree.map(lambda x: x.reshape(*x.shape[: -1 - case.drawn], 16), mapped)
-    for out in (go(currents), jax.jit(go)(currents), flat):
+    if case.drawn:  # mapped neurons are each the first of a population, so populations are mapped
+        both_alike = jax.vmap(go, out_axes=-2)(np.stack([currents, currents]))
+        mapped = [jax.tree.map(lambda x, i=i: x[..., i, :], both_alike) for i in (0, 1)]
+    else:
+        mapped = [jax.vmap(go, out_axes=-1)(currents)]
+    for out in (go(currents), jax.jit(go)(currents), *mapped):
         same({**out.traces, "spikes": out.spikes, "spike_count": out.spike_count}, shown(run))
 
 
