@@ -31,6 +31,15 @@ def shown(run):
     return {**run.traces, "spikes": run.spikes, "spike_count": run.spike_count}
 
 
+def rippled(case):
+    return lifjax.sinusoid(0.2 * case.currents[0], 10.0)
+
+
+def noisy(case, n=40):
+    """A population and what drives it. Tests that share it, and what they record, share what is compiled."""
+    return case.neuron(**case.mixed(n)), lifjax.white_noise(case.sweep(n), 0.02 * case.currents[1])
+
+
 def same(one, other):
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -63,10 +72,10 @@ def test_it_is_what_a_plain_loop_in_numpy_does(case, integrator, x64):
 
 @each
 def test_it_works_in_float32_with_about_the_same_spikes(case):
-    args = case.neuron(**case.mixed(24)), case.sweep(24), 300.0
-    single = lifjax.simulate(*args, record=("V",))
+    args = case.neuron(**case.mixed(24)), case.sweep(24) + rippled(case), 300.0
+    single = lifjax.simulate(*args, record=case.names)
     with jax.enable_x64(True):
-        double = lifjax.simulate(*args, record=("V",))
+        double = lifjax.simulate(*args, record=case.names)
     assert (single.V.dtype, double.V.dtype) == (np.float32, np.float64)
     assert double.spike_count.sum() > 50
     assert np.abs(single.spike_count - double.spike_count).max() <= 1
@@ -76,13 +85,13 @@ def test_it_works_in_float32_with_about_the_same_spikes(case):
 @both
 def test_neurons_of_a_population_are_those_that_run_alone_bit_for_bit(case, double):
     with jax.enable_x64(double):
-        p, currents, ripple = case.mixed(6), case.sweep(6), lifjax.sinusoid(0.2 * case.currents[0], 10.0)
+        p, currents, ripple = case.mixed(24), case.sweep(24), rippled(case)
         together = lifjax.simulate(case.neuron(**p), currents + ripple, 100.0, record=case.names)
         assert together.spike_count.sum() > 10
-        for i in range(6):
+        for i in range(0, 24, 4):
             neuron = case.neuron(**{name: x[..., i].tolist() for name, x in p.items()})
             # Noise is that of a neuron's place: one that draws is alone among copies of itself, in its own place.
-            copies = (6,) if case.drawn else ()
+            copies = (24,) if case.drawn else ()
             alone = lifjax.simulate(neuron, float(currents[i]) + ripple, 100.0, population=copies, record=case.names)
             at = (..., i) if case.drawn else (...,)
             same(
@@ -100,20 +109,21 @@ def test_jit_and_vmap_of_integrate_give_the_run_bit_for_bit(case):
     def go(current):
         return lifjax.integrate(neuron, current, 1000, record=case.names)[1]
 
-    # Under vmap a neuron is the first of its population, so those that draw are mapped a population at a time.
-    lanes = currents[None] if case.drawn else currents
-    mapped = jax.vmap(go, out_axes=-1 - case.drawn)(lanes)
-    flat = jax.tree.map(lambda x: x.reshape(*x.shape[: -1 - case.drawn], 16), mapped)
-    for out in (go(currents), jax.jit(go)(currents), flat):
+    if case.drawn:  # mapped neurons are each the first of a population, so populations are mapped
+        both_alike = jax.vmap(go, out_axes=-2)(np.stack([currents, currents]))
+        mapped = [jax.tree.map(lambda x, i=i: x[..., i, :], both_alike) for i in (0, 1)]
+    else:
+        mapped = [jax.vmap(go, out_axes=-1)(currents)]
+    for out in (go(currents), jax.jit(go)(currents), *mapped):
         same({**out.traces, "spikes": out.spikes, "spike_count": out.spike_count}, shown(run))
 
 
 @each
 def test_two_runs_in_a_row_are_one_bit_for_bit(case):
-    drive = lifjax.white_noise(float(np.mean(case.currents)), 0.02 * case.currents[1])
-    whole = lifjax.simulate(case.neuron(), drive, 100.0, population=7, seed=3, record=case.names)
-    first = lifjax.simulate(case.neuron(), drive, 33.7, population=7, seed=3, record=case.names)
-    second = lifjax.simulate(case.neuron(), drive, 66.3, state=first.state, record=case.names)
+    neuron, drive = noisy(case)
+    whole = lifjax.simulate(neuron, drive, 100.0, seed=3, record=case.names)
+    first = lifjax.simulate(neuron, drive, 33.7, seed=3, record=case.names)
+    second = lifjax.simulate(neuron, drive, 66.3, state=first.state, record=case.names)
     assert whole.spike_count.sum() > 0
     for name in whole.traces:
         np.testing.assert_array_equal(np.concatenate([first.traces[name], second.traces[name]]), whole.traces[name])
@@ -124,24 +134,21 @@ def test_two_runs_in_a_row_are_one_bit_for_bit(case):
 @each
 @both
 def test_blocks_chunks_and_engines_give_the_same_bits(case, double, monkeypatch):
-    noisy = lifjax.white_noise(case.sweep(40), 0.02 * case.currents[1])
-    neuron = case.neuron(**case.mixed(40))
+    (neuron, drive), whole = noisy(case), backend.layout
+    cut = backend.Layout(16, (0, 16, 24), 64, round=256)
 
-    def go(record):
-        run = lifjax.simulate(neuron, noisy, 50.3, seed=2, record=record)
-        spikes = run.spikes if "spikes" in record else None
-        return run.traces, spikes, run.spike_count, run.state.neuron
+    def go(record, engine, layout=None):
+        monkeypatch.setenv("LIFJAX_ENGINE", engine)
+        monkeypatch.setattr(blocks, "layout", whole if layout is None else lambda *_: layout)
+        run = lifjax.simulate(neuron, drive, 50.3, seed=2, record=record)
+        return run.spikes, run.spike_count, run.state.neuron, run.traces
 
     with jax.enable_x64(double):
-        whole, few = go(case.names), go(("spikes",))
-        assert whole[2].sum() > 0
-        same(whole[1:], few[1:])
-        for engine in ("scan", "kernel"):
-            monkeypatch.setenv("LIFJAX_ENGINE", engine)
-            same(go(("spikes",)), few)
-        monkeypatch.delenv("LIFJAX_ENGINE")
-        monkeypatch.setattr(blocks, "layout", lambda *_: backend.Layout(16, (0, 16, 24), 64, round=256))
-        same(go(case.names), whole)
+        usual = go(case.names, "packed")
+        assert usual[1].sum() > 0
+        same(go(case.names, "scan", cut), usual)
+        for engine, layout in (("packed", cut), ("kernel", None)):
+            same(go(("spikes",), engine, layout)[:3], usual[:3])
 
 
 @integrated
@@ -256,19 +263,20 @@ def test_a_surrogate_run_is_the_hard_run(case):
 @each
 def test_the_derivative_of_its_spike_counts_has_the_sign_of_a_difference_and_about_its_size(case):
     currents, begins = case.sweep(24), np.linspace(-6, 6, 16)[:, None] + case.value("V_init")
+
+    def moved(by, **fields):  # of elements, all are moved alike
+        return case.neuron(**{name: case.value(name).astype(np.float32) + by[name] for name in by}, **fields)
+
+    def counts(**by):  # from many beginnings, since a count is a whole number
+        return lifjax.simulate(moved(by, V_init=begins), currents, 1000.0, record=()).spike_count.mean()
+
+    def soft(by):
+        return lifjax.integrate(moved(by), currents, 10_000, spike=SOFT, record=())[1].spike_count
+
+    slopes = jax.jacfwd(soft)(dict.fromkeys(case.moves, jnp.float32(0)))
     for name, by in case.moves.items():
-        value = case.value(name)  # of elements, all are moved alike
-
-        def counts(by, value=value, name=name):  # from many beginnings, since a count is a whole number
-            neuron = case.neuron(**{name: value + by, "V_init": begins})
-            return lifjax.simulate(neuron, currents, 1000.0, record=()).spike_count.mean()
-
-        def soft(by, value=value, name=name):
-            neuron = case.neuron(**{name: jnp.asarray(value, jnp.float32) + by})
-            return lifjax.integrate(neuron, currents, 10_000, spike=SOFT, record=())[1].spike_count
-
-        difference = (counts(by) - counts(-by)) / (2 * by)
-        slope = np.asarray(jax.jvp(soft, (jnp.float32(0),), (jnp.float32(1),))[1])
+        difference = (counts(**{name: by}) - counts(**{name: -by})) / (2 * by)
+        slope = np.asarray(slopes[name])
         assert np.isfinite(slope).all()
         print(f"{case.model.__name__}: {name} {slope.mean():.4g}, difference {difference:.4g}")
         assert 0.3 < slope.mean() / difference < 2, name

@@ -40,6 +40,26 @@ def test_aeif_cond_exp_spikes_when_our_AdEx_does_within_a_fifth_of_a_ms_over_a_s
     assert off[-1] < off[0] / 5
 
 
+def test_aeif_cond_exp_spikes_when_our_AdEx_does_under_conductances_of_both_signs(x64):
+    rng = np.random.default_rng(5)
+    (ex, w_ex), (inh, w_in) = (
+        (np.sort(rng.integers(30, 9980, many)) / 10, rng.uniform(4.0, 12.0, many)) for many in (150, 60)
+    )
+    p = {"V_m": -70.6, "I_e": 650.0, "t_ref": 2.0, "E_ex": 0.0, "E_in": -85.0, "tau_syn_ex": 3.0, "tau_syn_in": 8.0}
+    told = nest_oracle.run("aeif_cond_exp", p, DURATION, dt=0.01, arrivals=[(ex, w_ex, 0), (inh, -w_in, 0)])
+    drive = 650.0 + lifjax.synapse(lifjax.spike_train(ex, w_ex), 1.0, 3.0, E_rev=0.0)
+    drive = drive + lifjax.synapse(lifjax.spike_train(inh, w_in), 1.0, 8.0, E_rev=-85.0)
+    off = []
+    for dt in (0.02, 0.005):
+        run = lifjax.simulate(lifjax.AdEx(t_ref=2.0), drive, DURATION, dt=dt, integrator="rk4", record=("spikes",))
+        assert len(run.spike_times) == len(told["spike_times"][0])
+        off.append(np.abs(run.spike_times - told["spike_times"][0]).max())
+    print(f"{len(run.spike_times)} spikes, off by {np.round(off, 3)} ms at most with dt 0.02, 0.005 ms")
+    assert len(run.spike_times) > 10
+    assert off[1] < 0.2
+    assert off[1] < off[0]
+
+
 @pytest.mark.parametrize("dt", [0.1, 1.0])
 def test_izhikevich_is_ours_by_euler_to_the_last_digits(dt, x64):
     told, stimulus = driven("izhikevich", {}, (10.0, [300.0, 600.0], [15.0, 6.0]), dt, ("V_m", "U_m"))

@@ -127,7 +127,7 @@ def response_of(
     V_th, V_reset = (jnp.asarray(x, float) for x in onset(neuron))
     unit = jnp.maximum(V_th - V_reset, _LEAST_UNIT)
     told = {"t_ref": jnp.asarray(getattr(neuron, "t_ref", 0.0), float), "V_th": V_th, "unit": unit}
-    if hasattr(neuron, "room"):
+    if hasattr(neuron, "room"):  # a model whose fields bound each other in a way that the range of one cannot tell
         told["outside"] = jnp.maximum(_LEAST_ROOM - jnp.asarray(neuron.room, float), 0)
     told = {name: jnp.broadcast_to(x, index.shape) for name, x in told.items()}
     return respond(take, state, setup.steps, setup.needs, setup.pairs, told, setup.dt, checkpoint)
