@@ -328,11 +328,7 @@ class _Flat(NamedTuple):
 
 
 def _read(name: str, given: Any, single: bool | None = None, least: float = -_FURTHEST) -> _Flat:
-    one = (
-        not isinstance(given, Sequence)
-        or isinstance(given, str | bytes)
-        or (isinstance(given[0], numbers.Real | str) if given else single is True)
-    )
+    one = not isinstance(given, Sequence) or (isinstance(given[0], numbers.Real | str) if given else single is True)
     trains = [given] if one else list(given)
     kinds = operator.attrgetter("ndim", "dtype.kind")
     if set(map(type, trains)) - {np.ndarray} or set(map(kinds, trains)) - {(1, "f")}:
