@@ -139,8 +139,8 @@ ARGUMENTS = {
     "level": [1, 2, 3, 4, 5], "voltage_reset_add": [18.51, -1.0], "a": [0.0, 0.005, -1.0], "A1": [0.0, 10.0], "A2": [0.0, -0.6],
     # spike trains
     "spiketrains": TRAINS, "intervals": [*TRAINS, [0.0, 0.0], [1e-300, 1e-300]], "spiketrain_i": TRAINS[:2], "spiketrain_j": TRAINS[:2], "t_start": [0.0, -5.0],
-    "t_stop": [10.0, 50.0, 1e6], "bin_size": [1.0, 0.3, 1e3], "sampling_period": [0.5, 2.0], "analysis.kernel": ["gaussian", "alpha"],
-    "analysis.sigma": [1.0, 1e9, 1e-9], "output": ["counts", "mean", "rate"], "window": [(-3, 3), (0, 0), (-5, -2)],
+    "t_stop": [10.0, 50.0, 1e6], "bin_size": [1.0, 0.3, 1e3, 1e-9], "sampling_period": [0.5, 2.0], "analysis.kernel": ["gaussian", "alpha"],
+    "analysis.sigma": [1.0, 1e9, 1e-9], "output": ["counts", "mean", "rate"], "window": [(-3, 3), (0, 0), (-5, -2), (-(10**12), 10**12), (2**62, 2**62)],
     # closed forms
     "current": [300.0, [100.0, 200.0, 500.0], 1e15, -1e15], "slope": [25.0, 1e-9, 1e9, 1], "through_reset": [True, False],
     "rheobase.neuron": [LIF, lifjax.QIF()], "firing_rate.neuron": [LIF, lifjax.QIF(), lifjax.LIF(tau_m=1e15)], "adapted_rate.neuron": [lifjax.AdaptiveLIF()],

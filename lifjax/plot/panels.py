@@ -160,7 +160,13 @@ def isi_histogram(intervals: Run | Sequence[float] | Sequence[np.ndarray] | np.n
         ax.set(xticks=[], yticks=[])
         ax.set_title("no intervals: no neuron fired twice", loc="left", fontsize="medium")
         return ax
-    rate = np.mean(intervals.firing_rate) if isinstance(intervals, Run) else 1000 / pooled.mean()
+    rate = (
+        np.mean(intervals.firing_rate)
+        if isinstance(intervals, Run)
+        else 1000 / pooled.mean()
+        if pooled.any()
+        else np.inf
+    )
     variation = f", CV {np.nanmean(cv):.2f}" if np.isfinite(cv).any() else ""
     ax.set_title(f"{'' if single else 'mean '}{rate:.3g} Hz{variation}", loc="left", fontsize="medium")
     longest, common = pooled.max(), np.quantile(pooled, 0.995)
