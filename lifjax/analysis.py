@@ -27,13 +27,13 @@ __all__ = [
 Times = ArrayLike  # of one train, or a list of them
 _EDGE = 1e-8  # of a bin, as in elephant: a spike so little before an edge counts as on it, since 3 * 0.1 is not 0.3
 _FURTHEST = 2.0**53  # ms or bins: float64 skips whole numbers beyond this
-_BLOCK = 2**19  # pairs of spikes in work at once, for there may be many more of them than spikes
+_BLOCK, _MOST = 2**19, 2**26  # pairs of spikes in work at once; numbers that are handed back at once, 0.5 GB
 # Kernels of area 1, of the time from their median in standard deviations.
 _KERNELS = {
     "gaussian": lambda x: np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi),
     "rectangular": lambda x: (np.abs(x) < math.sqrt(3)) / math.sqrt(12),
     "exponential": lambda x: (x >= -math.log(2)) * np.exp(-np.maximum(x + math.log(2), 0)),
-    "alpha": lambda x: 2 * np.maximum(x + 1.186770537824811, 0) * np.exp(-math.sqrt(2) * (x + 1.186770537824811)),
+    "alpha": lambda x: 2 * (late := np.maximum(x + 1.186770537824811, 0)) * np.exp(-math.sqrt(2) * late),
 }
 
 
@@ -82,11 +82,11 @@ def time_histogram(
         array([100.,   0., 300.,   0.])
     """
     flat = _read("spiketrains", spiketrains)
-    bins, index, _ = flat.binned("bin_size", bin_size, t_start, t_stop)
+    bins, index, _ = flat.binned("bin_size", bin_size, t_start, t_stop, _MOST)
     if not (trains := len(flat.counts)):
         raise ValueError("spiketrains is a list of no trains; give at least one, which may be without spikes")
     scale = {"counts": 1, "mean": 1 / trains, "rate": 1000 / (bin_size * trains)}
-    if output not in list(scale):
+    if not isinstance(output, str) or output not in scale:
         raise ValueError(f"output = {output!r} is unknown; choose one of {', '.join(scale)}")
     return np.bincount(index, minlength=bins) * scale[output]
 
@@ -114,12 +114,12 @@ def instantaneous_rate(
         >>> analysis.instantaneous_rate([2.5], 1.0, 0.0, 5.0, sigma=1.0).round(1)
         array([ 54. , 242. , 398.9, 242. ,  54. ])
     """
-    if kernel not in list(_KERNELS):
+    if not isinstance(kernel, str) or kernel not in _KERNELS:
         raise ValueError(f"kernel = {kernel!r} is unknown; choose one of {', '.join(_KERNELS)}")
-    flat, sigma = _read("spiketrains", spiketrains), _number("sigma", sigma, above=0.0)
-    bins, index, owner = flat.binned("sampling_period", sampling_period, t_start, t_stop)
+    flat, sigma = _read("spiketrains", spiketrains), _number("sigma", sigma, above=9.9e-301)
+    bins, index, owner = flat.binned("sampling_period", sampling_period, t_start, t_stop, _MOST)
     half = math.ceil(min(5.0 * (sigma / sampling_period), bins - 1))  # 5 is elephant's default cutoff
-    weights = _KERNELS[kernel](np.arange(-half, half + 1) * (sampling_period / sigma)) * (1000 / sigma)
+    weights = _KERNELS[kernel](np.arange(-half, half + 1) * min(sampling_period / sigma, 1e9)) * (1000 / sigma)
     # What wraps around lands in the first half bins, which are cut off.
     size = min(m << max(0, math.ceil(math.log2((bins + half) / m))) for m in (1, 3, 5, 9, 15))
     counts = np.bincount(owner * bins + index, minlength=bins * len(flat.counts)).reshape(-1, bins)
@@ -316,23 +316,19 @@ class _Flat(NamedTuple):
     def result(self, values: np.ndarray) -> Any:
         return float(values[0]) if self.single else values
 
-    def binned(self, name: str, width: Any, t_start: Any, t_stop: Any) -> tuple[int, np.ndarray, np.ndarray]:
+    def binned(self, name: str, width: Any, t_start: Any, t_stop: Any, most: float = _FURTHEST) -> tuple[int, Any, Any]:
         """How many whole bins fit into the interval, and the bin and the train of each spike in them."""
         width, t_start = _number(name, width, above=0.0), _number("t_start", t_start)
         bins = _position(_number("t_stop", t_stop, above=t_start), width, t_start)
-        if not 1 <= bins < _FURTHEST:
-            raise ValueError(f"{name} = {width} ms makes {bins:g} bins of the interval; give 1 to {_FURTHEST:g}")
+        if not 1 <= bins < most:
+            raise ValueError(f"{name} = {width} ms makes {bins:g} bins of the interval; give 1 to {most:g}")
         position = _position(self.values, width, t_start)
         kept = (position >= 0) & (position < int(bins))
         return int(bins), position[kept].astype(np.int64), self.owner[kept]
 
 
 def _read(name: str, given: Any, single: bool | None = None, least: float = -_FURTHEST) -> _Flat:
-    one = (
-        not isinstance(given, Sequence)
-        or isinstance(given, str | bytes)
-        or (isinstance(given[0], numbers.Real | str) if given else single is True)
-    )
+    one = not isinstance(given, Sequence) or (isinstance(given[0], numbers.Real | str) if given else single is True)
     trains = [given] if one else list(given)
     kinds = operator.attrgetter("ndim", "dtype.kind")
     if set(map(type, trains)) - {np.ndarray} or set(map(kinds, trains)) - {(1, "f")}:
@@ -379,16 +375,16 @@ def _count_pairs(i: _Flat, j: _Flat, bin_size: Any, window: Any) -> tuple[np.nda
     if np.shape(window) != (2,) or np.asarray(window).dtype.kind not in "iu" or window[0] > window[1]:
         raise ValueError(f"window = {window!r} is not two whole numbers that rise; give the first and last lag in bins")
     (first, last), width = map(int, window), _number("bin_size", bin_size, above=0.0)
-    places, trains, lags = [_position(flat.values, width) for flat in (i, j)], len(i.counts), np.arange(first, last + 1)
+    places, trains = [_position(flat.values, width) for flat in (i, j)], len(i.counts)
     # Trains are laid so far apart that no lag reaches from one to the next.
     reach = max(float(np.abs(place).max(initial=0)) for place in places)
     stride = 2 * reach + 1 + max(abs(first), abs(last))
-    if stride * max(1, trains) >= _FURTHEST:
-        raise ValueError(f"bin_size = {width} ms makes {stride * trains:.3g} bins, too many to count; raise bin_size")
+    if stride * max(1, trains) >= _FURTHEST or (last - first) * max(1, trains) >= _MOST:
+        raise ValueError(f"bin_size = {width} ms makes too many bins to count; raise bin_size, or narrow window")
     keys = ((f.owner * stride + reach + p).astype(np.int64) for f, p in zip((i, j), places, strict=True))
     a, b = (np.sort(key, kind="stable") for key in keys)  # which is quick where trains are sorted
     low, high = np.searchsorted(b, a + first), np.searchsorted(b, a + last, side="right")
-    counts = np.zeros(trains * len(lags), np.int64)
+    lags, counts = np.arange(first, last + 1), np.zeros(trains * (last - first + 1), np.int64)
     for part in np.array_split(np.arange(len(a)), 1 + int((high - low).sum()) // _BLOCK):
         n = (high - low)[part]
         x = np.repeat(part, n)

@@ -5,6 +5,7 @@ import fractions
 import functools
 import inspect
 import math
+import os
 import pathlib
 import tempfile
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import lifjax
 from lifjax.neurons.base import parameters
 
+LONG = int(os.environ.get("LIFJAX_FUZZ", "0"))
 nan, inf = math.nan, math.inf
 
 # Numbers at every end, and what is no number; each made anew, since some can be used up or written to.
@@ -100,16 +102,31 @@ def new_path():
 
 FEW_STEPS = {"duration": [1.0, 2.0, 0.05], "dt": [0.1, 0.05, 1.0]}
 TRAINS = [[1.0, 2.0, 4.5], [], [[1.0, 5.0], [2.0]], np.array([3.0, 8.0]), [np.array([1.0, 2.0, 9.0])] * 3]
+LOSSES = [
+    lambda response: response.rates.sum(), lambda response: response.rates, lambda response: "a", lambda response: nan,
+    lambda response: response.rates.sum() * nan, lambda response: None,
+] if LONG else []  # fmt: skip
+
+
+@functools.cache
+def states():
+    """States to go on from, where there is time to compile what does."""
+    if not LONG:
+        return []
+    others = [lifjax.simulate(lifjax.LIF(), 300.0, 5.0, population=n).state for n in (2, 3)]
+    return [*others, runs()[4].state, lifjax.simulate(lifjax.AdEx(), 300.0, 5.0, population=2).state]
+
+
 ARGUMENTS = {
     # what is usual, by the name of an argument, or of a function and its argument
     **FEW_STEPS,
     "neuron": [LIF], "stimulus": [300.0], "seed": [0, 3, 2**64 - 1], "record": [("V", "spikes", "current")],
-    "every": [1, 3], "neurons": [None, [0], [1]], "integrator": ["euler"], "spike_timing": ["grid"], "state": [None],
+    "every": [1, 3], "neurons": [None, [0], [1]], "integrator": ["euler"], "spike_timing": ["grid"], "state": lambda: [None, *states()],
     "population": [2], "progress": [False], "out": [None], "resume": [False],
     "currents": [[300.0], [0.0]], "background": [0.0], "steps": [10, 1, 0], "spike": [lifjax.surrogate.threshold],
-    "target_rates": [60.0, [60.0]], "fit.steps": [1], "free": [("tau_m", "g_L"), "tau_m"], "bounds": [None, {"tau_m": (5.0, 20.0)}],
+    "target_rates": [60.0, [60.0]], "fit.steps": [1], "free": [("tau_m", "g_L"), "tau_m"], "bounds": [None, {"tau_m": (5.0, 20.0)}, {"tau_m": (1e-10, 1e10)}, {"tau_m": (5.0, 5.0)}, {"tau_m": (nan, 20.0)}, {"tau_m": 3}, {"V_th": (0, 1)}],
     "optimizer": [None], "restarts": [1], "trials": [1], "noise": ["frozen"], "tolerance": [0.0], "patience": [1, 5],
-    "fit.spike": [None, lifjax.surrogate.gaussian()], "loss": [lifjax.targets.rates(60.0)], "fit.duration": [20.0],
+    "fit.spike": [None, lifjax.surrogate.gaussian()], "loss": [lifjax.targets.rates(60.0), [lifjax.targets.rates(60.0)] * 2, *LOSSES], "fit.duration": [20.0],
     "fit.dt": [0.1], "target": [60.0, [60.0], [0.0, 50.0]], "weight": [1.0, 0.0, [1.0]], "targets.tau": [10.0, 1e-3, 1e6],
     # stimuli
     "I": [300.0, -50, 1e15], "start": [0.0, 0.5, -1e9], "stop": [0.8, 5.0, 1e12], "steps.I": [[300.0], [0.0, 500.0]],
@@ -119,10 +136,11 @@ ARGUMENTS = {
     "rate": [1000.0, 0.0, 2e5], "tau_syn": [5.0, 1e-6, 1e15], "correlation": [None, 0.3, 1.0, 0.0], "source": [0, 2**32 - 1],
     "E_rev": [None, 0.0, -80.0, 1e15], "kernel": ["exponential", "alpha"], "spikes": [lifjax.poisson_train(1000.0)],
     "synapse.weight": [20.0, 1e15, 0.0], "poisson.weight": [20.0, -1e15], "weights": [None, [1.0]], "spike_train.times": [[0.3], [0.0, 0.3, 0.3], [[0.5], []]],
+    "level": [1, 2, 3, 4, 5], "voltage_reset_add": [18.51, -1.0], "a": [0.0, 0.005, -1.0], "A1": [0.0, 10.0], "A2": [0.0, -0.6],
     # spike trains
     "spiketrains": TRAINS, "intervals": [*TRAINS, [0.0, 0.0], [1e-300, 1e-300]], "spiketrain_i": TRAINS[:2], "spiketrain_j": TRAINS[:2], "t_start": [0.0, -5.0],
-    "t_stop": [10.0, 50.0, 1e6], "bin_size": [1.0, 0.3, 1e3], "sampling_period": [0.5, 2.0], "analysis.kernel": ["gaussian", "alpha"],
-    "analysis.sigma": [1.0, 1e9, 1e-9], "output": ["counts", "mean", "rate"], "window": [(-3, 3), (0, 0), (-5, -2)],
+    "t_stop": [10.0, 50.0, 1e6], "bin_size": [1.0, 0.3, 1e3, 1e-9], "sampling_period": [0.5, 2.0], "analysis.kernel": ["gaussian", "alpha"],
+    "analysis.sigma": [1.0, 1e9, 1e-9], "output": ["counts", "mean", "rate"], "window": [(-3, 3), (0, 0), (-5, -2), (-(10**12), 10**12), (2**62, 2**62)],
     # closed forms
     "current": [300.0, [100.0, 200.0, 500.0], 1e15, -1e15], "slope": [25.0, 1e-9, 1e9, 1], "through_reset": [True, False],
     "rheobase.neuron": [LIF, lifjax.QIF()], "firing_rate.neuron": [LIF, lifjax.QIF(), lifjax.LIF(tau_m=1e15)], "adapted_rate.neuron": [lifjax.AdaptiveLIF()],

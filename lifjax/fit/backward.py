@@ -22,6 +22,7 @@ from lifjax.fit.lanes import cut, fields_of
 from lifjax.fit.problem import Problem
 from lifjax.fit.response import Response
 from lifjax.fit.solve import Bar, starting
+from lifjax.neurons.check import shown
 from lifjax.simulate.blocks import Stop
 
 _RATE = 0.05  # of Adam, in scaled parameters
@@ -80,6 +81,10 @@ def solve_backward(
             stopped = stop.asked
             if met or stale >= patience or stopped:
                 break
+    if not (stopped or np.isfinite(least)):
+        raise ValueError(
+            "loss is not finite wherever the fit looked; give one that is, or begin elsewhere: see bounds and restarts"
+        )
     if stopped:
         warnings.warn(f"stopped after {len(history)} of {steps} iterations; the best is kept", stacklevel=4)
     own = problem.space.physical(jax.tree.map(jnp.asarray, best), *_bounds(problem))
@@ -102,7 +107,12 @@ def _loss(problem: Problem, function: Callable[[Response], Array] | None, u: dic
         fence = jnp.zeros((), jnp.result_type(float))
     if function is not None:
         shape = (whole.trials, *whole.shape) if whole.trials > 1 else whole.shape
-        value = jnp.asarray(function(response.reshaped(shape)))
+        told = function(response.reshaped(shape))
+        if not isinstance(told, Array | np.ndarray | np.generic | int | float):
+            raise TypeError(
+                f"loss returns {shown(told)}, a {type(told).__name__}; it must be one number, such as a mean"
+            )
+        value = jnp.asarray(told)
         if value.ndim:
             raise ValueError(f"loss returns an array of shape {value.shape}; it must be one number, such as its mean")
         return value.astype(jnp.result_type(float)) + fence

@@ -132,6 +132,16 @@ def check_fields(owner: Any) -> None:
             )
 
 
+def check_numbers(owner: str, **given: Any) -> None:
+    """Raise unless all are real numbers, or traced, and of shapes that go together."""
+    known = {name: concrete(f"{owner}: {name}", value) for name, value in given.items() if not traced(value)}
+    try:
+        np.broadcast_shapes(*(value.shape for value in known.values()))
+    except ValueError:
+        told = ", ".join(f"{name} {value.shape}" for name, value in known.items())
+        raise ValueError(f"{owner}: {told} do not broadcast to one shape; add axes of 1 where they differ") from None
+
+
 def check_order(owner: Any, low: str, high: str) -> None:
     """Raise ValueError unless the parameter ``low`` is below the parameter ``high`` everywhere."""
     unit = parameters(owner)[low].unit

@@ -32,7 +32,7 @@ import numpy as np
 from jax import Array, lax
 
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
-from lifjax.neurons.check import check_count, check_rate, check_time_constant
+from lifjax.neurons.check import check_count, check_numbers, check_rate, check_time_constant, shown
 from lifjax.neurons.elements import elements, listed
 from lifjax.neurons.linear import differences
 from lifjax.neurons.patterns import PATTERNS, current
@@ -181,11 +181,12 @@ class GLIF:
             >>> [int(lifjax.simulate(GLIF.allen(level), 400.0, 500.0).spike_count) for level in (1, 2, 3, 4, 5)]
             [49, 71, 22, 22, 20]
         """
-        if level not in (1, 2, 3, 4, 5):
-            raise ValueError(f"level = {level!r} is none of the Allen Institute's; choose from 1 to 5")
+        if not isinstance(level, int) or level not in (1, 2, 3, 4, 5):
+            raise ValueError(f"level = {shown(level)} is none of the Allen Institute's; choose from 1 to 5")
         parts = {"th_spike": (2, 4, 5), "voltage_reset": (2, 4, 5), "asc_": (3, 4, 5), "th_voltage": (5,)}
         lacking = tuple(part for part, levels in parts.items() if level not in levels)
         E_L = given.get("E_L", cls.E_L)
+        check_numbers("GLIF", E_L=E_L, voltage_reset_add=voltage_reset_add)
         numbers: dict[str, Any] = {
             "V_reset": E_L, "V_init": E_L,
             "th_spike_add": 0.37, "th_spike_decay": 0.009, "voltage_reset_fraction": 0.2,
@@ -215,6 +216,7 @@ class GLIF:
             array([  2.,   3.,   3.,   3.,   4.,   4.,   5., 104.,   3.,   4.])
         """
         C = 100.0
+        check_numbers("GLIF", a=a, A1=A1, A2=A2)
         xp: Any = jnp if traced(A1, A2) else np
         numbers: dict[str, Any] = {
             "V_th": -50.0, "V_reset": -70.0, "V_init": -70.0, "E_L": -70.0, "C_m": C, "g_L": 0.05 * C, "t_ref": 0.0,

@@ -131,7 +131,7 @@ def population_rate(run: Run, ax: Axes | None = None, width: float | None = None
     """
     span, (times, _) = drawing.span(run), run.events()
     if width is not None:
-        check_scalar("width", width, Parameter("ms", "width of a bin", above=0.0))
+        check_scalar("width", width, Parameter("ms", "width of a bin"))
     wanted = max(1.0, drawing.nice(run.duration / np.clip(len(times) / 10, 10, 100))) if width is None else width
     wanted = min(round(wanted / run.dt) or 1, run.steps) * run.dt
     rate = analysis.time_histogram(times, wanted, *span) / (run.spike_count.size * wanted / 1000)
@@ -157,6 +157,7 @@ def isi_histogram(intervals: Run | Sequence[float] | Sequence[np.ndarray] | np.n
     """
     each = analysis.isi(intervals.spike_times) if isinstance(intervals, Run) else intervals
     cv = np.atleast_1d(analysis.cv(each))  # raises where they are no intervals
+    each = each if len(each) else []  # also where it is empty text
     single = len(each) == 0 or np.ndim(each[0]) == 0
     pooled = np.asarray(each, np.float64) if single else np.concatenate(each)
     ax = drawing.axes(ax)
@@ -165,7 +166,13 @@ def isi_histogram(intervals: Run | Sequence[float] | Sequence[np.ndarray] | np.n
         ax.set(xticks=[], yticks=[])
         ax.set_title("no intervals: no neuron fired twice", loc="left", fontsize="medium")
         return ax
-    rate = np.mean(intervals.firing_rate) if isinstance(intervals, Run) else 1000 / pooled.mean()
+    rate = (
+        np.mean(intervals.firing_rate)
+        if isinstance(intervals, Run)
+        else 1000 / pooled.mean()
+        if pooled.any()
+        else np.inf
+    )
     variation = f", CV {np.nanmean(cv):.2f}" if np.isfinite(cv).any() else ""
     ax.set_title(f"{'' if single else 'mean '}{rate:.3g} Hz{variation}", loc="left", fontsize="medium")
     longest, common = pooled.max(), np.quantile(pooled, 0.995)
