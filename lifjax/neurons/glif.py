@@ -261,8 +261,7 @@ class GLIF:
 
     def check(self, grid: Grid) -> None:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
-        names = ("asc_amps", "asc_decay", "asc_r", "asc_init")
-        many = {name: len(listed(getattr(self, name))) for name in names}
+        many = {name: len(listed(getattr(self, name))) for name in ("asc_amps", "asc_decay", "asc_r", "asc_init")}
         if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
