@@ -152,8 +152,15 @@ def test_one_compilation_serves_all_durations_seeds_currents_and_parameters_with
         lifjax.simulate(lifjax.LIF(tau_m=tau_m), stimulus, duration, seed=seed, record=("spikes",), population=2111)
         return len([name for name in compiled if "chunk" in str(name)])
 
+    def recorded(length):
+        compiled.clear()
+        stimulus = lifjax.samples(np.linspace(0.0, 500.0, length))
+        lifjax.simulate(lifjax.LIF(), stimulus, length / 10, record=("spikes",), population=2111)
+        return len([name for name in compiled if "chunk" in str(name)])
+
     jax.monitoring.register_event_duration_secs_listener(hear)
     try:
+        assert (recorded(700), recorded(513), recorded(1024)) == (1, 0, 0)
         assert go(50.0) == 1
         assert go(2000.0) == 0  # more steps than one call takes
         assert go(77.7, mean=250.0, tau_m=12.0, seed=5) == 0

@@ -36,9 +36,14 @@ def go(request):
             state = lifjax.State(
                 step=0, neuron=dataclasses.replace(neuron.start(), V=V, th_voltage=threshold - neuron.V_th)
             )
-        return lifjax.simulate(
+        done = lifjax.simulate(
             neuron, lifjax.samples(padded), length * DT, dt=DT, integrator=request.param, state=state
         )
+        for number, times in enumerate(done.spike_times):
+            told = f", from {times[0]:.1f} to {times[-1]:.1f} ms" if len(times) else ""
+            told += f", intervals {isi(times).min():.1f} to {isi(times).max():.1f} ms" if len(times) > 1 else ""
+            print(f"{pattern}, {request.param}, input {number}: {len(times)} spikes{told}")
+        return done
 
     return run
 

@@ -12,6 +12,8 @@ from lifjax.neurons.base import LAST_STEP, Grid, Parameter, Values, parameter, p
 from lifjax.neurons.check import check_order, check_value, shown
 from lifjax.stimulus.base import Lanes, Prepared, Stimulus
 
+_PADDED = 2**22  # numbers at most that are padded, which takes as many again
+
 
 @pytree
 class Pulse(Stimulus):
@@ -246,7 +248,7 @@ class Samples(Stimulus):
     def prepare(self, grid: Grid) -> Prepared:
         pace = self._pace(grid)
         return {
-            "values": grid.number(self.values),
+            "values": _padded(grid.number(self.values)),
             "up": np.int32(pace.numerator),
             "down": np.int32(pace.denominator),
         }
@@ -261,6 +263,14 @@ class Samples(Stimulus):
         last = len(values) - 1
         here, after = values[jnp.minimum(whole, last)], values[jnp.minimum(whole + 1, last)]
         return state, lanes.spread(jnp.where(rest > 0, here + (after - here) * rest, here))
+
+
+def _padded(values: Any) -> Any:
+    """Samples with the last one said again until they are a power of two: one compilation serves many lengths."""
+    if traced(values) or not 0 < values.size <= _PADDED:
+        return values
+    many = (1 << (len(values) - 1).bit_length()) - len(values)
+    return np.pad(values, [(0, many)] + [(0, 0)] * (values.ndim - 1), mode="edge")
 
 
 def samples(values: Values, dt: float | None = None) -> Samples:
