@@ -317,7 +317,7 @@ def test_synapses_and_shared_noise_have_the_same_bits_however_a_run_is_cut(name,
         whole = go(seed=5, record=kept)
         assert whole.spike_count.sum() > 100
         first = go(7.7, seed=5, record=kept)
-        rest = go(42.3, state=first.state)
+        rest = go(42.3, state=first.state, record=kept)
         np.testing.assert_array_equal(first.V, whole.V[: len(first.V)])
         np.testing.assert_array_equal(first.current, whole.current[: len(first.V)])
         np.testing.assert_array_equal(rest.state.neuron.V, whole.state.neuron.V)
