@@ -13,10 +13,10 @@ import oracle
 import pytest
 
 import lifjax
-from lifjax import GLIF, backend
+from lifjax import GLIF
 from lifjax.neurons import Input
 from lifjax.neurons.base import Grid
-from lifjax.simulate import blocks, kernel
+from lifjax.simulate import kernel
 from lifjax.simulate.core import make_ready
 from lifjax.simulate.step import laid_out
 from lifjax.stimulus.base import terms
@@ -209,36 +209,6 @@ NEURONS = {
 }
 CURRENTS = np.linspace(150.0, 700.0, 20)
 NOISY = lifjax.white_noise(350.0, 5.0) + lifjax.ornstein_uhlenbeck(20.0, 50.0, 5.0)
-
-
-@pytest.mark.parametrize(("name", "integrator"), [("level 5", "exact"), ("none", "exact"), ("bursts", "euler")])
-def test_engines_blocks_and_cuts_in_time_give_the_same_bits(name, integrator, monkeypatch):
-    kept = ("threshold", "spikes")
-
-    def go(*durations):
-        state, parts = None, []
-        for duration in durations:
-            parts.append(
-                lifjax.simulate(NEURONS[name](20), CURRENTS, duration, state=state, record=kept, integrator=integrator)
-            )
-            state = parts[-1].state
-        traces = [np.concatenate([getattr(part, x) for part in parts]) for x in kept]
-        return [*traces, *jax.tree.leaves(state.neuron)]
-
-    def assert_same(other):
-        for x, y in zip(other, whole, strict=True):
-            np.testing.assert_array_equal(x, y)
-
-    whole = go(40.0)
-    assert whole[1].sum() > 10
-    assert_same(go(0.1, 7.6, 32.3))
-    for engine in ("scan", "kernel"):
-        monkeypatch.setenv("LIFJAX_ENGINE", engine)
-        assert_same(go(40.0))
-    monkeypatch.delenv("LIFJAX_ENGINE")
-    laid = backend.Layout(6, (0, 6, 12, 14), 32, round=64)
-    monkeypatch.setattr(blocks, "layout", lambda neurons, recorded: laid)
-    assert_same(go(40.0))
 
 
 PROGRAM = """

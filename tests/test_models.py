@@ -147,7 +147,8 @@ def test_blocks_chunks_and_engines_give_the_same_bits(case, double, monkeypatch)
         usual = go(case.names, "packed")
         assert usual[1].sum() > 0
         same(go(case.names, "scan", cut), usual)
-        for engine, layout in (("packed", cut), ("kernel", None)):
+        # The kernel is for GPUs, in float32; in float64 it runs in test_layout.
+        for engine, layout in (("packed", cut), *([] if double else [("kernel", None)])):
             same(go(("spikes",), engine, layout)[:3], usual[:3])
 
 
