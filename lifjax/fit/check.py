@@ -1,7 +1,6 @@
 """What a fit is refused for: one clear error before any work."""
 
 import dataclasses
-import numbers
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from lifjax.fit.targets import Rates, Target
 from lifjax.neurons.base import Grid, Neuron, Parameter, parameters
-from lifjax.neurons.check import check_choice, check_model, check_value, shown
+from lifjax.neurons.check import check_choice, check_model, check_value, is_whole, shown
 from lifjax.simulate.check import check_run, check_scalar, check_seed
 from lifjax.stimulus.base import StimulusLike
 from lifjax.surrogate import Surrogate
@@ -37,7 +36,7 @@ def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
 
 def check_whole(name: str, value: Any, least: int) -> int:
     """A whole number that is not too small."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+    if not is_whole(value) or value < least:
         raise ValueError(f"{name} = {shown(value)} must be a whole number, at least {least}")
     return int(value)
 

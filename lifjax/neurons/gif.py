@@ -179,6 +179,10 @@ def _step(c: Constants, state: State, given: Input, spike: Spike) -> tuple[State
 def _check_elements(neuron: Any, kind: str, grid: Grid) -> None:
     """Raise ValueError unless each rise has its time constant, longer than a step."""
     q, tau = getattr(neuron, f"q_{kind}"), getattr(neuron, f"tau_{kind}")
+    if q is None or tau is None:
+        raise TypeError(
+            f"{type(neuron).__name__}: q_{kind} = {q}, tau_{kind} = {tau}; give lists, () where there is none"
+        )
     if len(q) != len(tau):
         raise ValueError(
             f"{type(neuron).__name__}: q_{kind} has {len(q)} elements and tau_{kind} has {len(tau)}; give each its "

@@ -233,7 +233,9 @@ class GLIF:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
         names = ("asc_amps", "asc_decay", "asc_r", "asc_init")
         many = {name: len(_given(getattr(self, name))) for name in names}
-        if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
+        some = bool(many["asc_amps"])
+        unequal = len({n for n in many.values() if n != 1}) > 1 or (some and 0 in many.values())
+        if unequal or some != bool(many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
         V_th, V_reset, E_L, fraction, add, least = np.broadcast_arrays(
