@@ -56,6 +56,8 @@ REFUSED = {
     "van Rossum's tau of two": (lambda: lifjax.targets.van_rossum([1.0], [1.0, 2.0]), ValueError, "tau has shape"),
     "target V as a number": (lambda: lifjax.fit(LIF(), 1.0, lifjax.targets.voltage(5.0), 10.0), ValueError, "give a row for each grid step"),
     "nothing free": (lambda: lifjax.fit_rates(LIF(), 1.0, 5.0, 10.0, free=5), TypeError, "free = 5 is no name"),
+    "more restarts than are begun": (lambda: lifjax.fit_rates(LIF(), 1.0, 5.0, 10.0, restarts=2**31), ValueError, "restarts = 2147483648 is more than"),
+    "state between grid times to integrate on the grid": (lambda: lifjax.integrate(LIF(), 1.0, 5, state=lifjax.State(step=5, neuron=LIF.interpolated.start(LIF()))), TypeError, "state is none of LIF's"),
     "no run to draw": (lambda: lifjax.plot.raster(5), TypeError, "run = 5 is a int; give a run"),
     "no axes to draw into": (lambda: lifjax.plot.fi_curve([1.0], [1.0], ax=5), TypeError, "ax = 5 is a int; give Matplotlib's Axes"),
     "no run to export": (lambda: lifjax.export.neo([]), TypeError, r"run = \[\] is a list; give a run"),

@@ -146,7 +146,8 @@ def make_ready(
     )
     start = neuron.start() if between is None else between.start(neuron)
     if state is not None:
-        if _structure(state.neuron) != _structure(start):
+        # Structures alone do not tell two dataclasses of one name from each other.
+        if type(state.neuron) is not type(start) or _structure(state.neuron) != _structure(start):
             raise TypeError(
                 f"state is none of {type(neuron).__name__}'s; give run.state of a run of this model, with the same "
                 "elements and the same spike_timing"
