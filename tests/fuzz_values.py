@@ -196,4 +196,5 @@ def too_long(given):
         x = given.get(name, 0)
         return isinstance(x, int | float) and 1000 < x <= most
 
-    return large("steps") or large("restarts", 1e6) or large("trials", 1e6)
+    fitted = given.keys() & {"loss", "target_rates"}
+    return (fitted and large("duration", 1e8)) or large("steps") or large("restarts", 1e6) or large("trials", 1e6)
