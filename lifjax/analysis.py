@@ -357,7 +357,7 @@ def _array(name: str, given: Any) -> np.ndarray:
 
 def _number(name: str, value: Any, above: float = -_FURTHEST) -> float:
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (real and above < value < _FURTHEST):
+    if not (real and above < (float(value) if isinstance(value, np.floating) else value) < _FURTHEST):
         kind = ValueError if real else TypeError
         raise kind(f"{name} = {value} ms is out of range; give a number above {above:g} and below {_FURTHEST:g} ms")
     return float(value)

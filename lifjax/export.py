@@ -34,6 +34,7 @@ def sonata(run: Run, path: str | os.PathLike[str], *, population: str = "lifjax"
 
     Raises:
         FileExistsError: the file is there.
+        FileNotFoundError: its folder is not.
         ValueError: spikes were not recorded.
 
     Reference: Dai et al. 2020, doi:10.1371/journal.pcbi.1007696.
@@ -92,6 +93,7 @@ def nwb(
 
     Raises:
         FileExistsError: the file is there.
+        FileNotFoundError: its folder is not.
 
     Reference: Ruebel et al. 2022, doi:10.7554/eLife.78362.
 
@@ -230,6 +232,8 @@ def _whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     file = check_path("path", path)
     if file.exists():
         raise FileExistsError(f"{file} is there already; choose another name")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"path = {file}: there is no folder {file.parent}; make it first")
     draft = file.with_name(f".{file.stem}.{os.getpid()}.partial{file.suffix}")
     try:
         yield draft

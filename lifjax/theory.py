@@ -10,10 +10,11 @@ import numpy as np
 
 from lifjax.neurons import GIF, LIF, QIF, AdaptiveLIF, Grid, Neuron
 from lifjax.neurons.base import Parameter, Values, parameters
-from lifjax.neurons.check import check_fields, check_order, check_value
+from lifjax.neurons.check import SMALLEST, check_fields, check_order, check_value
 from lifjax.neurons.elements import listed
 
 _PANELS, _NODES = 48, 24
+_FAR, _FULL = 20.0, 40.0  # of the integral in `siegert_rate`
 _MOST_STEPS = 1_000_000  # of what is worked out step by step
 
 
@@ -108,7 +109,7 @@ def siegert_rate(neuron: LIF, mean: Values, sigma: Values) -> np.ndarray:
     """
     p = _numbers(neuron)
     centre, spread = free_membrane(neuron, mean, sigma)
-    noisy = spread > 0
+    noisy = spread > SMALLEST  # mV: less is none
     width = np.sqrt(2) * np.where(noisy, spread, 1.0)
     a, b = (p["V_reset"] - centre) / width, (p["V_th"] - centre) / width
     with np.errstate(over="ignore"):  # an infinite interval is a rate of 0
@@ -117,16 +118,29 @@ def siegert_rate(neuron: LIF, mean: Values, sigma: Values) -> np.ndarray:
 
 
 def _log_integral(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Logarithm of the integral of exp(x^2) (1 + erf x) from a to b, by Gauss-Legendre panels in the log domain."""
+    """Logarithm of the integral of exp(x^2) (1 + erf x) from a to b, by Gauss-Legendre panels in the log domain.
+
+    Far below 0, where the two factors cancel, the integrand is a series over y = -x, and log y goes along the panels.
+    Above `_FULL` the integral is beyond float64.
+    """
     node, weight = np.polynomial.legendre.leggauss(_NODES)
     edge = (np.arange(_PANELS)[:, None] + (node + 1) / 2).ravel() / _PANELS
-    x = a[..., None] + (b - a)[..., None] * edge
+    share = np.tile(weight, _PANELS) / (2 * _PANELS)
+
+    begin, end = np.log(np.maximum(-b, _FAR)), np.log(np.maximum(-a, _FAR))
+    t = 0.5 * np.exp(-2 * (begin[..., None] + (end - begin)[..., None] * edge))
+    far = (end - begin) / np.sqrt(np.pi) * np.sum((1 - t * (1 - 3 * t * (1 - 5 * t * (1 - 7 * t)))) * share, axis=-1)
+
+    high = np.clip(b, -_FAR, _FULL)
+    low = np.clip(a, -_FAR, high)
+    x = low[..., None] + (high - low)[..., None] * edge
     with jax.enable_x64(True):
         tail = np.asarray(jax.scipy.special.log_ndtr(np.sqrt(2) * x))
     log_f = x**2 + np.log(2) + tail
-    top = log_f.max(axis=-1, keepdims=True)
-    mean = np.sum(np.exp(log_f - top) * np.tile(weight, _PANELS), axis=-1) / (2 * _PANELS)
-    return np.asarray(top[..., 0] + np.log(mean) + np.log(b - a))
+    top = log_f.max(axis=-1)
+    near = np.sum(np.exp(log_f - top[..., None]) * share, axis=-1) * (high - low)
+    with np.errstate(divide="ignore"):  # either part may be empty
+        return np.where(b > _FULL, np.inf, np.logaddexp(np.log(far), top + np.log(near)))
 
 
 def free_membrane(neuron: LIF, mean: Values, sigma: Values, tau: Values = 0.0) -> tuple[np.ndarray, np.ndarray]:

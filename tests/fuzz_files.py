@@ -1,5 +1,6 @@
 """What the fuzz does to files: folders with a run, files of a fit, settings and tables of the command line."""
 
+import argparse
 import contextlib
 import io
 import itertools
@@ -150,6 +151,8 @@ def command(*begin):
         if status == 2:
             assert len(lines) == 1, lines
             assert lines[0].startswith("lifjax: error: "), lines
+            if isinstance(heard.error, argparse.ArgumentTypeError):  # argparse's own words for what a flag says
+                return "exit 2"
             raise heard.error if isinstance(heard.error, Exception) else AssertionError(lines)
         assert status == 0, (status, lines, shlex.join(told))
         shutil.rmtree(path, ignore_errors=True)

@@ -192,8 +192,9 @@ def mangled(text):
 def too_long(given):
     """Whether what is asked for is as large as no one waits for, and nothing says that it is refused."""
 
-    def large(name):
+    def large(name, most=math.inf):
         x = given.get(name, 0)
-        return isinstance(x, int | float) and x > 1000
+        return isinstance(x, int | float) and 1000 < x <= most
 
-    return large("steps") or (large("restarts") and False)
+    fitted = given.keys() & {"loss", "target_rates"}
+    return (fitted and large("duration", 1e8)) or large("steps") or large("restarts", 1e6) or large("trials", 1e6)

@@ -266,9 +266,15 @@ def where(error):
 @pytest.fixture(scope="module", autouse=True)
 def _tally(request):
     yield
-    tell = request.config.pluginmanager.get_plugin("terminalreporter")
-    if not LONG or tell is None:
-        return
+    manager = request.config.pluginmanager
+    tell = manager.get_plugin("terminalreporter")
+    if LONG and tell is not None:
+        with manager.get_plugin("capturemanager").global_and_fixture_disabled():
+            write_tally(tell)
+
+
+def write_tally(tell):
+    """How many cases of each door ended how, and each kind of finding once."""
     kinds = sorted({kind for _, kind in TALLY}, key=lambda kind: (kind != "finite", kind))
     tell.write_line(f"\n{'door':36}" + "".join(f"{kind:>20}" for kind in ("cases", *kinds)))
     rows = [*sorted({name for name, _ in TALLY}), None]

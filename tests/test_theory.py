@@ -133,3 +133,10 @@ def test_the_subthreshold_response_to_a_sinusoid_is_that_of_a_low_pass_filter(x6
 def test_a_closed_form_of_what_makes_no_sense_is_refused(call, told):
     with pytest.raises((ValueError, TypeError), match=told):
         call()
+
+
+@pytest.mark.parametrize("current", [150.0, 210.0, 300.0, 600.0])
+def test_siegert_rate_of_fading_noise_leaves_the_rate_without_noise(current):
+    expected = theory.firing_rate(lifjax.LIF(), current)
+    for sigma in (1e-3, 1e-5, 1e-7, 1e-9, 1e-12, 1e-300):
+        np.testing.assert_allclose(theory.siegert_rate(lifjax.LIF(), current, sigma), expected, rtol=1e-7)

@@ -1,18 +1,22 @@
 """What a fit is refused for: one clear error before any work."""
 
 import dataclasses
-import numbers
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from lifjax.backend import require_memory
 from lifjax.fit.targets import Rates, Target
 from lifjax.neurons.base import Grid, Neuron, Parameter, parameters
-from lifjax.neurons.check import check_choice, check_model, check_value, shown
+from lifjax.neurons.check import check_choice, check_model, check_value, is_whole, shown
 from lifjax.simulate.check import check_run, check_scalar, check_seed
 from lifjax.stimulus.base import StimulusLike
 from lifjax.surrogate import Surrogate
+
+_EACH = 64  # bytes of a lane, at least
+_MOST = 10**6  # restarts or trials, each of which is begun by itself
 
 
 def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
@@ -35,10 +39,12 @@ def check_free(neuron: Neuron, free: Any) -> tuple[str, ...]:
     return names
 
 
-def check_whole(name: str, value: Any, least: int) -> int:
-    """A whole number that is not too small."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+def check_whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
+    """A whole number that is neither too small nor too large."""
+    if not is_whole(value) or value < least:
         raise ValueError(f"{name} = {shown(value)} must be a whole number, at least {least}")
+    if value > most:
+        raise ValueError(f"{name} = {shown(value)} is more than {most:g}; give fewer")
     return int(value)
 
 
@@ -115,8 +121,8 @@ def check_rest(neuron: Neuron, **given: Any) -> dict[str, Any]:
     """The remaining arguments, checked."""
     out = {
         "steps": check_whole("steps", given["steps"], 1),
-        "restarts": check_whole("restarts", given["restarts"], 1),
-        "trials": check_whole("trials", given["trials"], 1),
+        "restarts": check_whole("restarts", given["restarts"], 1, _MOST),
+        "trials": check_whole("trials", given["trials"], 1, _MOST),
         "patience": check_whole("patience", given["patience"], 1),
         "seed": check_seed(given["seed"]),
     }
@@ -132,6 +138,18 @@ def check_rest(neuron: Neuron, **given: Any) -> dict[str, Any]:
             f"optimizer = {shown(optimizer)} is no optax optimiser; give one such as optax.adam(0.05), or None"
         )
     return out
+
+
+def check_room(shape: tuple[int, ...], restarts: int, trials: int) -> None:
+    """Raise MemoryError where all that is looked at has no room."""
+    size = math.prod(shape) * _EACH
+    require_memory(
+        {"restarts": restarts * size, "trials": trials * size},
+        {
+            "restarts": "lower restarts, or fit fewer neurons at a time",
+            "trials": "lower trials, or fit fewer at a time",
+        },
+    )
 
 
 def as_arrays(neuron: Neuron, free: tuple[str, ...]) -> Neuron:

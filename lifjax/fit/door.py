@@ -147,6 +147,7 @@ def fit(
     goals = wanted if isinstance(wanted, tuple) else ()
     count, shape = check.check_shapes(neuron, stimulus, duration, dt, integrator, goals)
     check.check_limits(neuron, goals, shape, dt)
+    check.check_room(shape, rest["restarts"], rest["trials"])
     neuron = check.as_arrays(neuron, names)
     where = space(neuron, names, bounds, dt)
     own = check.one_shape(neuron, where.names, shape) if goals else None

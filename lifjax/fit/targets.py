@@ -17,7 +17,7 @@ from jax import Array
 from lifjax.fit.lanes import Cut
 from lifjax.fit.response import Response
 from lifjax.neurons.base import Parameter, Values
-from lifjax.neurons.check import check_value
+from lifjax.neurons.check import LARGEST, check_value
 
 PULL = 100.0  # Hz: how far below 0 a rate is taken to be when V ends a reset's height below threshold
 
@@ -69,6 +69,10 @@ class Target:
                 f"{self.meaning} has shape {target.shape}; give a row for each grid step, (time, *population)"
             )
         weight = check_value("weight", self.weight, Parameter("1", "weight of a target", least=0.0))
+        if (largest := float(np.max(weight)) * float(np.max(np.abs(target)))) > LARGEST:
+            raise ValueError(
+                f"{self.meaning} times weight is {largest:g}, beyond {LARGEST:g}, where squares overflow; lower weight"
+            )
         dtype = jnp.result_type(float)
         return dataclasses.replace(self, target=np.asarray(target, dtype), weight=np.asarray(weight, dtype))
 

@@ -207,7 +207,14 @@ class Grid:
 
     def number(self, value: Values) -> Any:
         """A value in the working dtype: float32, or float64 where JAX has x64 enabled."""
-        return jnp.asarray(value, float) if traced(value) else np.asarray(value, working_dtype())
+        if traced(value):
+            return jnp.asarray(value, float)
+        try:
+            return np.asarray(value, working_dtype())
+        except OverflowError:  # of Python's whole numbers alone
+            raise ValueError(
+                f"a value is a whole number beyond what {working_dtype()} holds; give a smaller one"
+            ) from None
 
     def count(self, time: Values) -> Any:
         """How many steps reach a time [ms]: ceil(time / dt), an int32.

@@ -1,5 +1,6 @@
 """One clear error before any work: the argument, its value, its unit and the remedy."""
 
+import numbers
 import os
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ def shown(value: Any) -> str:
     except Exception:  # of whatever a person gave, or a whole number with more digits than Python prints
         words = f"a {type(value).__name__}"
     return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 3]}..."
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number; NumPy counts a time span among them."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.timedelta64)
 
 
 def check_path(name: str, value: Any) -> Path:
@@ -154,9 +160,15 @@ def check_order(owner: Any, low: str, high: str) -> None:
         )
 
 
+def _held(owner: Any, name: str) -> np.ndarray:
+    """A parameter as an array, in a type that has room for what it is compared with."""
+    array = np.asarray(getattr(owner, name))
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
 def check_time_constant(owner: Any, name: str, dt: Any) -> None:
     """Raise ValueError unless the grid step dt [ms] is below a time constant everywhere."""
-    tau = np.asarray(getattr(owner, name))
+    tau = _held(owner, name)
     if not (tau > dt).all():
         slow = f"{type(owner).__name__}: {_first(name, tau, ~(tau > dt), 'ms')}"
         raise ValueError(
@@ -167,7 +179,7 @@ def check_time_constant(owner: Any, name: str, dt: Any) -> None:
 
 def check_rate(owner: Any, name: str, dt: Any) -> None:
     """Raise ValueError unless the grid step dt [ms] is below the time constant of a rate [1/ms] everywhere."""
-    rate = np.asarray(getattr(owner, name))
+    rate = _held(owner, name)
     if not (rate * dt < 1).all():
         fast = f"{type(owner).__name__}: {_first(name, rate, ~(rate * dt < 1), '1/ms')}"
         raise ValueError(
@@ -178,7 +190,7 @@ def check_rate(owner: Any, name: str, dt: Any) -> None:
 
 def check_count(owner: Any, name: str, grid: Grid) -> None:
     """Raise ValueError where a time [ms] has more steps than a neuron can count."""
-    time = np.asarray(getattr(owner, name))
+    time = _held(owner, name)
     most = LARGEST_COUNT * grid.dt
     if not (time <= most).all():
         raise ValueError(

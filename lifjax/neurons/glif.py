@@ -262,7 +262,8 @@ class GLIF:
     def check(self, grid: Grid) -> None:
         """Raise ValueError where a reset would be a spike, elements do not go together or the grid is too coarse."""
         many = {name: len(listed(getattr(self, name))) for name in ("asc_amps", "asc_decay", "asc_r", "asc_init")}
-        if len({n for n in many.values() if n != 1}) > 1 or bool(many["asc_amps"]) != bool(many["asc_decay"]):
+        some = bool(many["asc_amps"]) and all(many.values())
+        if len({n for n in many.values() if n != 1}) > 1 or some != bool(many["asc_amps"] or many["asc_decay"]):
             told = ", ".join(f"{n} of {name}" for name, n in many.items())
             raise ValueError(f"GLIF: after-spike currents: {told}; give as many of each, or one that holds for all")
         V_th, after, level = np.broadcast_arrays(exactly(self.V_th), *self._after_a_spike())
@@ -323,9 +324,9 @@ class GLIF:
 
     def start(self) -> State:
         """The state at time 0: V_init, asc_init, the threshold at V_th, not refractory."""
+        V, none = exactly(self.V_init), np.zeros(())
         asc = tuple(exactly(init) for init, *_ in elements(self.asc_init, self.asc_amps, self.asc_decay, self.asc_r))
-        nothing = np.zeros(())
-        return State(V=exactly(self.V_init), asc=asc, th_spike=nothing, th_voltage=nothing, refractory=np.int32(0))
+        return State(V=V, asc=asc, th_spike=none, th_voltage=none, refractory=np.int32(0))
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:
@@ -333,7 +334,6 @@ class GLIF:
         c, held = constants, state.refractory > 0
         V = state.V if given.jump is None else jnp.where(held, state.V, state.V + given.jump)
         threshold = c.V_th + state.th_voltage + state.th_spike
-
         # Where a spike would leave V and the threshold.
         V_after = (threshold - c.E_L) * c.fraction + c.V_reset
         th_spike = state.th_spike * c.th_kept + c.th_rise

@@ -1,13 +1,11 @@
 """What the pictures share: colours, axes, bars, and what to draw of a run."""
 
-import numbers
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from lifjax.neurons.base import Parameter
-from lifjax.neurons.check import shown
+from lifjax.neurons.check import is_whole, shown
 from lifjax.record import Run
 from lifjax.simulate.check import check_scalar
 
@@ -69,7 +67,7 @@ def kept(run: Run) -> np.ndarray:
 
 def trace(run: Run, name: str, neuron: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Times [ms] and values of what was recorded of a neuron, within a span."""
-    if isinstance(neuron, bool) or not isinstance(neuron, numbers.Integral):
+    if not is_whole(neuron):
         raise TypeError(f"neuron = {shown(neuron)} is no whole number; give the index of a neuron")
     data, times, there = getattr(run, name), run.times, kept(run)
     column = np.flatnonzero(there == neuron)

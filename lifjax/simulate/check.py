@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax
 import numpy as np
 
 from lifjax.neurons.base import INTEGRATORS, LAST_STEP, SPIKE_TIMINGS, Grid, Neuron, Parameter, Values, parameters
-from lifjax.neurons.check import check_choice, check_fields, check_model, check_value, shown
+from lifjax.neurons.check import check_choice, check_fields, check_model, check_value, is_whole, shown
 from lifjax.record import Run, State, chosen
 from lifjax.simulate.core import membrane, population_shape
 from lifjax.stimulus.base import StimulusLike, terms
@@ -94,7 +93,7 @@ def check_seed(seed: int | None, state: State | None = None) -> int:
     if seed is None:
         low, high = (0, 0) if state is None or getattr(state, "seed", None) is None else map(int, state.seed)
         return low | high << 32
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+    if not is_whole(seed):
         raise TypeError(f"seed = {shown(seed)} is a {type(seed).__name__}; give a whole number from 0 to 2**64 - 1")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed = {shown(seed)} is out of range; give a whole number from 0 to 2**64 - 1")
@@ -120,7 +119,7 @@ def check_state(state: State | None, dt: float) -> int:
 def check_population(population: int | tuple[int, ...]) -> tuple[int, ...]:
     """A population's shape as a tuple of whole numbers above 0; raise where it is none."""
     sizes = population if isinstance(population, tuple | list) else (population,)
-    if not all(isinstance(n, numbers.Integral) and not isinstance(n, bool) and n > 0 for n in sizes) or len(sizes) > 16:
+    if not all(is_whole(n) and n > 0 for n in sizes) or len(sizes) > 16:
         raise ValueError(
             f"population = {shown(population)} is no shape; give a whole number above 0, or a tuple of them"
         )
@@ -153,7 +152,7 @@ def check_shape(
 def check_record(record: Iterable[str], every: int, neuron: Neuron) -> frozenset[str]:
     """What to record, as a set; raise where a name or the stride makes no sense."""
     names = chosen(record, neuron.shows)
-    if isinstance(every, bool) or not isinstance(every, numbers.Integral) or not 1 <= every <= LAST_STEP // 2:
+    if not is_whole(every) or not 1 <= every <= LAST_STEP // 2:
         raise ValueError(f"every = {shown(every)} must be a whole number of steps, from 1 to {LAST_STEP // 2}")
     return names
 

@@ -69,6 +69,8 @@ def integrate(
     check_model(neuron)
     if not isinstance(state, State | None):
         raise TypeError(f"state is a {type(state).__name__}; give the state of an earlier run, run.state")
+    if seed is not None and not traced(seed) and np.asarray(seed).dtype.kind not in "iu":
+        raise TypeError(f"seed is a {type(seed).__name__}; give a whole number, or the two words of one")
     steps = operator.index(steps)
     if steps < 0:
         raise ValueError(f"steps = {steps} must be at least 0")
@@ -145,7 +147,15 @@ def make_ready(
         kinds=tuple(drive.kind for drive in drives),
         shape=population_shape(neuron, drives, state, population) if shape is None else shape,
     )
-    start = state.neuron if state is not None else neuron.start() if between is None else between.start(neuron)
+    start = neuron.start() if between is None else between.start(neuron)
+    if state is not None:
+        # Structures alone do not tell two dataclasses of one name from each other.
+        if type(state.neuron) is not type(start) or _structure(state.neuron) != _structure(start):
+            raise TypeError(
+                f"state is none of {type(neuron).__name__}'s; give run.state of a run of this model, with the same "
+                "elements and the same spike_timing"
+            )
+        start = state.neuron
     carried = _go_on(plan, () if state is None else state.stimulus)
 
     def flat(leaf: ArrayLike) -> Any:

@@ -155,7 +155,7 @@ class Folder:
             place = self.path / GIVEN / name
             try:
                 x = np.asarray(zarr.open_array(place, mode="r")[...])
-            except (OSError, ValueError, KeyError, RuntimeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
                 raise DamagedError(f"{place} is damaged: {error}") from None
             if digest(x) != told["sha256"] or str(x.dtype) != told["dtype"]:
                 raise DamagedError(f"{place} is damaged: it does not hold what was given")
