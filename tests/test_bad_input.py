@@ -49,7 +49,6 @@ REFUSED = {
     "state of another model to integrate": (lambda: lifjax.integrate(LIF(), 1.0, 5, state=lifjax.State(step=5, neuron=lifjax.AdEx().start())), TypeError, "state is none of LIF's"),
     "seed to integrate that is no whole number": (lambda: lifjax.integrate(LIF(), 1.0, 5, seed=1.5), TypeError, "seed is a float"),
     "time span as a population": (lambda: go(population=np.timedelta64(5, "ms")), ValueError, "is no shape"),
-    "elements of None": (lambda: go(lifjax.GIF(tau_stc=None)), TypeError, "tau_stc = None; give lists"),
     "after-spike current without a beginning": (lambda: go(lifjax.GLIF(asc_amps=[1.0], asc_decay=[0.1], asc_init=[])), ValueError, "0 of asc_init"),
     "more bins than are handed back": (lambda: lifjax.analysis.time_histogram([1.0], 1e-9, 0.0, 10.0), ValueError, "bin_size = 1e-09 ms makes 1e.10 bins"),
     "window beyond counting": (lambda: lifjax.analysis.autocorrelation([1.0], 1.0, (-(10**12), 10**12)), ValueError, "narrow window"),

@@ -618,6 +618,7 @@ def test_population_figure_is_not_its_two_pictures(many):
 
 
 def test_notebook_shows_a_figure_twice(pulsed, monkeypatch):
+    plt.close("all")  # of examples in docstrings
     figure = pulsed.plot()
     with pytest.raises(NotImplementedError):
         figure._ipython_display_()
