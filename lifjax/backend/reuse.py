@@ -17,8 +17,8 @@ _LEAST = 2**20  # bytes worth keeping
 _SHARE = 8  # of the machine's memory, one part at most is kept
 _LARGER = 1.25  # by how much memory may be larger than what is asked for
 
-_kept: list[np.ndarray] = []
-_lock = threading.RLock()  # since memory comes back whenever Python collects it
+_kept: dict[int, np.ndarray] = {}  # by identity, the longest kept first
+_lock = threading.RLock()  # memory comes back whenever Python collects it, also while the lock is held here
 
 
 class _Lease:
@@ -60,7 +60,7 @@ def drop() -> int:
         True
     """
     with _lock:
-        size = sum(raw.nbytes for raw in _kept)
+        size = _size()
         _kept.clear()
     return size
 
@@ -68,15 +68,19 @@ def drop() -> int:
 def _taken(size: int) -> np.ndarray | None:
     """The smallest memory that is kept and large enough, but not much larger; now in use."""
     with _lock:
-        fits = [(raw.nbytes, place) for place, raw in enumerate(_kept) if size <= raw.nbytes <= _LARGER * size]
-        return _kept.pop(min(fits)[1]) if fits else None
+        fits = [raw for raw in list(_kept.values()) if size <= raw.nbytes <= _LARGER * size]
+        return _kept.pop(id(min(fits, key=lambda raw: raw.nbytes)), None) if fits else None
 
 
 def _keep(raw: np.ndarray) -> None:
     with _lock:
-        _kept.append(raw)
-        while sum(one.nbytes for one in _kept) > _most():
-            _kept.pop(0)
+        _kept[id(raw)] = raw
+        while _size() > _most():
+            _kept.pop(next(iter(_kept)))
+
+
+def _size() -> int:
+    return sum(raw.nbytes for raw in list(_kept.values()))
 
 
 def _most() -> int:
