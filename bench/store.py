@@ -58,7 +58,8 @@ def work(kind: str, way: str, neurons: int, duration: float, folder: Path) -> di
         plan, carry, _ = make_ready(
             lifjax.LIF(), terms(drive(kind, neurons)), steps, 0.1, 0, None, "euler", neurons
         )  # fmt: skip
-        _, count, _ = run_blocks(plan, carry, steps, Dropped(plan.shape, 0, SPIKES, 1, None), False)
+        blocks, _ = run_blocks(plan, carry, steps, Dropped(plan.shape, 0, SPIKES, 1, None), False)
+        _, count = blocks.gathered()
     told = {"seconds": time.perf_counter() - begun, "spikes": int(count.sum(dtype=np.int64))}
     told["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1000
     if way == "stored":

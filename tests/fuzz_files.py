@@ -136,7 +136,7 @@ def command(*begin):
                 file.write_bytes(body)
                 told += [flag, str(file)] if flag else [str(file)]
         told += [*words, *(() if begin[0] == "devices" else ("--quiet", "--out", str(path)))]
-        heard, drawn = Heard(), lambda self, *_, **__: self.draw_without_rendering()
+        heard, drawn = Heard(), lambda self, *_, **__: values.LONG and self.draw_without_rendering()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(heard):
             try:
                 with mock.patch.object(Figure, "savefig", drawn):
@@ -168,7 +168,7 @@ def maybe(text):
 SMALL = ("--neurons", "3", "--duration", "20")
 COMMANDS = [
     ("lifjax run", command("run", *SMALL), {"words": words(run.KNOWN, "--spread", "--resume", "--force", "--no"), "toml": maybe(TOML)}),
-    ("lifjax run --config", command("run"), {"words": st.just([]), "toml": values.mangled(TOML)}),
+    ("lifjax run --config", command("run", *(() if values.LONG else SMALL)), {"words": st.just([]), "toml": values.mangled(TOML)}),
     ("lifjax run --current", command("run"), {"words": words({"mean": 0, "tau_m": 0}), "csv": values.mangled(RECORDING)}),
     ("lifjax fi", command("fi", "--points", "4", "--duration", "20"), {"words": words(fi.KNOWN), "toml": maybe(TOML.partition("\n")[2])}),
     ("lifjax fit", command("fit", "--steps", "1", "--duration", "20"), {"words": words(fit.KNOWN, "--bounds"), "csv": values.mangled(TARGETS)}),

@@ -128,6 +128,7 @@ ARGUMENTS = {
     "optimizer": [None], "restarts": [1], "trials": [1], "noise": ["frozen"], "tolerance": [0.0], "patience": [1, 5],
     "fit.spike": [None, lifjax.surrogate.gaussian()], "loss": [lifjax.targets.rates(60.0), [lifjax.targets.rates(60.0)] * 2, *LOSSES], "fit.duration": [20.0],
     "fit.dt": [0.1], "target": [60.0, [60.0], [0.0, 50.0]], "weight": [1.0, 0.0, [1.0]], "targets.tau": [10.0, 1e-3, 1e6],
+    "voltage.target": [np.full(200, -70.0), np.full((200, 1), -1e15)], "van_rossum.target": [np.zeros(200, bool), np.ones(200)],
     # stimuli
     "I": [300.0, -50, 1e15], "start": [0.0, 0.5, -1e9], "stop": [0.8, 5.0, 1e12], "steps.I": [[300.0], [0.0, 500.0]],
     "times": [[0.5], [0.0], [0.2, 0.7]], "I0": [0.0, 1e15], "I1": [100.0, -1e15], "amplitude": [100.0, 1e15],

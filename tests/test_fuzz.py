@@ -153,14 +153,14 @@ def groups():
     variations = {"cv", "cv2", "lv", "fanofactor", "correlation_coefficient", "mean_firing_rate"}
     defaults = Door("tutorial.default_pars", lifjax.tutorial.default_pars, values.PARS, nan=True)
     return {
-        "models": (20, [
+        "models": (22, [
             *map(of_model, MODELS),
             *(of_making(cls, name) for cls in MODELS for name, f in vars(cls).items() if isinstance(f, classmethod)),
         ]),
-        "stimuli": (22, [of_stimulus(f) for f in FUNCTIONS if f.__module__.startswith("lifjax.stimulus")]),
-        "runs": (14, [door("", lifjax.simulate), door("", lifjax.integrate, bare=True, nan=True), door("", lifjax.fi_curve)]),
+        "stimuli": (16, [of_stimulus(f) for f in FUNCTIONS if f.__module__.startswith("lifjax.stimulus")]),
+        "runs": (16, [door("", lifjax.simulate), door("", lifjax.integrate, bare=True, nan=True), door("", lifjax.fi_curve)]),
         "fits": (10, [of_fit(lifjax.fit_rates), of_fit(lifjax.fit), *map(of_target, public(lifjax.targets))]),
-        "numbers": (18, [
+        "numbers": (20, [
             *(door("analysis", f, nan=f.__name__ in variations) for f in public(lifjax.analysis)),
             *(door("theory", f) for f in public(lifjax.theory)),
             *(of_surrogate(f) for f in public(lifjax.surrogate) if "slope" in inspect.signature(f).parameters),

@@ -123,7 +123,11 @@ def _stored(given: Namespace, settings: Settings, how: dict[str, Any], recorded:
         if not first:
             return None
         folder = Folder(given.out, "lifjax-run", given.force)
-        (folder.begin() / SETTINGS).write_text(to_toml(settings), encoding="utf-8")
+        try:
+            (folder.begin() / SETTINGS).write_text(to_toml(settings), encoding="utf-8")
+        except BaseException:
+            folder.end(failed=True)
+            raise
         return folder
 
     folder, failed = processes.together(begin), True

@@ -151,8 +151,8 @@ def _end(children: list[_Child], failed: int, folder: Path) -> int:
             sys.stderr.write(heard.read().decode(errors="replace"))
         return code
     told = f"process {failed} of {len(children)} was ended by {signal.Signals(-code).name}, and the others with it"
-    kept = f"; lifjax run --resume {folder} goes on with what was written" if folder.exists() else ""
-    print(f"lifjax: error: {told}{kept}, with any number of processes", file=sys.stderr)
+    on = f"lifjax run --resume {folder} goes on with what was written, with any number of processes"
+    print(f"lifjax: error: {told}{'; ' + on if folder.exists() else ''}", file=sys.stderr)
     return 1
 
 

@@ -252,13 +252,13 @@ def _seen(x: Array | np.ndarray) -> np.ndarray:
 
 def run_blocks(
     plan: Plan, carry: Any, steps: int, buffers: Records, progress: bool, count: np.ndarray | None = None
-) -> tuple[Any, np.ndarray, int]:
+) -> "tuple[Blocks, int]":
     """Run all blocks chunk by chunk, filling the buffers.
 
     Where some steps were done before, as the buffers say, ``carry`` is the state after them, ``count`` their spikes.
 
     Returns:
-        The flat state and the spike counts, on the host, and how many steps were done.
+        The blocks as they stand, and how many steps were done.
     """
     blocks = Blocks(plan, carry, steps, buffers, count)
     del carry  # the blocks have it
@@ -275,7 +275,7 @@ def run_blocks(
     if done < steps:
         told = f"stopped after {done} of {steps} steps; what was done is kept: pass {buffers.way_on} to go on"
         warnings.warn(told, stacklevel=4)
-    return *blocks.gathered(), done
+    return blocks, done
 
 
 class Blocks:

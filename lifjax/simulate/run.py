@@ -134,7 +134,8 @@ def run_steps(
     )
     first = int(begin)
     buffers = Buffers(plan.shape, first, steps, record, every, select)
-    carry, count, done = run_blocks(plan, carry, steps, buffers, progress)
+    blocks, done = run_blocks(plan, carry, steps, buffers, progress)
+    carry, count = blocks.gathered()
     return Run(
         neuron=neuron,
         stimulus=stimulus,
