@@ -146,8 +146,9 @@ def test_blocks_chunks_and_engines_give_the_same_bits(case, double, monkeypatch)
     with jax.enable_x64(double):
         usual = go(case.names, "packed")
         assert usual[1].sum() > 0
-        same(go(case.names, "scan", cut), usual)
-        # The kernel is for GPUs, in float32; in float64 it runs in test_layout.
+        # In float64 the scan is run by test_synapse and the kernel, which is for GPUs, by test_layout.
+        if not double:
+            same(go(case.names, "scan", cut), usual)
         for engine, layout in (("packed", cut), *([] if double else [("kernel", None)])):
             same(go(("spikes",), engine, layout)[:3], usual[:3])
 

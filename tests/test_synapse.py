@@ -325,8 +325,9 @@ def test_synapses_and_shared_noise_have_the_same_bits_however_a_run_is_cut(name,
         monkeypatch.setattr(backend, "_BLOCK", 100)
         assert len(backend.layout(N, 0).begins) > 1
         np.testing.assert_array_equal(go(seed=5).state.neuron.V, whole.state.neuron.V)
-        monkeypatch.setenv("LIFJAX_ENGINE", "scan")
-        np.testing.assert_array_equal(go(seed=5, record=("spikes",)).state.neuron.V, whole.state.neuron.V)
+        if double:  # in float32 in test_layout
+            monkeypatch.setenv("LIFJAX_ENGINE", "scan")
+            np.testing.assert_array_equal(go(seed=5, record=("spikes",)).state.neuron.V, whole.state.neuron.V)
 
 
 def test_a_fit_sees_the_spikes_that_simulate_gives():
