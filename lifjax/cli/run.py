@@ -235,7 +235,10 @@ def _say(told: Told, path: Path, settings: Settings) -> int:
     print_table(_table(run, results))
     print(f"written to {path}")
     if results["spikes"] > MOST_SPIKES:
-        print(f"more than {MOST_SPIKES:,} spikes: no pictures and no spikes.npz; lifjax.load reads {STORED}")
+        kept = (
+            f"lifjax.load reads {STORED}" if isinstance(run, StoredRun) else "with --out (lifjax[store]) all are kept"
+        )
+        print(f"more than {MOST_SPIKES:,} spikes: no pictures and no spikes.npz; {kept}")
     if run.stopped:
         on = f"; lifjax run --resume {path} goes on" if isinstance(run, StoredRun) else ""
         print(f"stopped early, after {run.duration:g} of {settings['duration']:g} ms{on}")
