@@ -107,15 +107,40 @@ SCALING = (
     *(Workload(f"{n:,} neurons, noise", n, 10_000, "noise", "counts", (LIFJAX,)) for n in (10**4, 10**5, 10**6)),
 )
 
-# On a GPU: the kernel against the plain scan.
-GPU = tuple(
-    Workload(f"{n:,} neurons, {title}", n, steps, stimulus, record, (LIFJAX, SCAN))
-    for n, steps in ((10**5, 10_000), (10**6, 10_000), (10**7, 10_000), (10**8, 1000))
-    for title, stimulus, record in (
-        ("constant current", "dc", "counts"),
-        ("every spike recorded", "dc", "spikes"),
-        ("white noise", "noise", "counts"),
-    )
+# On a GPU: the kernel against the plain scan and others; then ourselves, and so long that fixed costs do not count.
+ON_GPU = (
+    LIFJAX,
+    SCAN,
+    Contestant("snnTorch", "snntorch_leaky", mode="gpu"),
+    Contestant("Norse", "norse_lif", mode="gpu"),
+)
+GPU = (
+    *(
+        Workload(f"{neurons:,} neurons, {title}", neurons, steps, stimulus, record, contestants)
+        for neurons, steps, contestants in (
+            (10**5, 10_000, ON_GPU[:2]),
+            (10**6, 10_000, ON_GPU),
+            (10**7, 1000, ON_GPU[:1]),
+        )
+        for title, stimulus, record in (
+            ("constant current", "dc", "counts"),
+            ("every spike recorded", "dc", "spikes"),
+            ("white noise", "noise", "counts"),
+        )
+    ),
+    *(
+        Workload(f"{neurons:,} neurons, {steps / 10_000:g} s, {title}", neurons, steps, stimulus, "counts", ON_GPU[:1])
+        for neurons, steps, title, stimulus in (
+            (10**8, 10_000, "constant current", "dc"),
+            (10**8, 10_000, "white noise", "noise"),
+            (10**6, 1_000_000, "constant current", "dc"),
+            (10**6, 100_000, "white noise", "noise"),
+        )
+    ),
+    *(
+        Workload(f"1,000,000 neurons, {model}", 10**6, 10_000, "dc", "counts", ON_GPU[:2], model=model)
+        for model in ("AdaptiveLIF", "GIF", "GLIF", "EIF", "AdEx", "QIF", "Izhikevich")
+    ),
 )
 
 # Derivatives and fits. Jaxley is not there: it is made for cells of many compartments, and its Fire mechanism has no

@@ -1,4 +1,4 @@
-"""Norse's lif_box step and its refractory update, forward only, through torch.compile on the CPU; float32, threads."""
+"""Norse's lif_box step and its refractory update, forward only, through torch.compile; float32, threads."""
 # /// script
 # dependencies = ["torch==2.13.0", "norse==1.1.0", "numpy"]
 # ///
@@ -12,8 +12,9 @@ from norse.torch.functional.lif_refrac import LIFRefracFeedForwardState, LIFRefr
 
 work = p.workload()
 neurons, steps, record = work["neurons"], work["steps"], work["record"]
-I = torch.from_numpy(p.currents(neurons))
 torch.set_num_threads(work["threads"])
+torch.set_default_device("cuda" if work["mode"] == "gpu" else "cpu")
+I = torch.tensor(p.currents(neurons))
 CHUNK = 10  # steps compiled together, which then share one loop over the neurons; 50 are no faster
 # lif_refrac itself has a synaptic current; lif_box has none, and the two share the refractory update.
 box = LIFBoxParameters(tau_mem_inv=1 / p.TAU_M, v_leak=p.E_L, v_th=p.V_TH, v_reset=p.V_RESET, method="heaviside")
@@ -46,7 +47,7 @@ def run() -> int:
         if record == "V":
             trace[k : k + n] = shown
         elif record == "spikes":
-            places.append(np.flatnonzero(shown.bool().numpy()) + k * neurons)
+            places.append(np.flatnonzero(shown.bool().numpy(force=True)) + k * neurons)
     if record == "spikes":
         return len(np.divmod(np.concatenate(places), neurons)[0])  # the steps, and the neurons
     return int(count.sum(dtype=torch.float64))

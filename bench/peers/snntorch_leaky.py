@@ -1,4 +1,4 @@
-"""snnTorch's Leaky neuron held for a refractory time, forward only, through torch.compile on the CPU; float32."""
+"""snnTorch's Leaky neuron held for a refractory time, forward only, through torch.compile; float32."""
 # /// script
 # dependencies = ["torch==2.13.0", "snntorch==1.0.0", "numpy"]
 # ///
@@ -10,8 +10,9 @@ import torch
 
 work = p.workload()
 neurons, steps, record = work["neurons"], work["steps"], work["record"]
-I = torch.from_numpy(p.currents(neurons))
 torch.set_num_threads(work["threads"])
+torch.set_default_device("cuda" if work["mode"] == "gpu" else "cpu")
+I = torch.tensor(p.currents(neurons))
 CHUNK = 10  # steps compiled together, which then share one loop over the neurons
 gain = p.DT / p.TAU_M
 # V is counted from V_reset, which is E_L: Leaky rests at 0 and resets to it.
@@ -45,7 +46,7 @@ def run() -> int:
         if record == "V":
             trace[k : k + n] = shown
         elif record == "spikes":
-            places.append(np.flatnonzero(shown.bool().numpy()) + k * neurons)
+            places.append(np.flatnonzero(shown.bool().numpy(force=True)) + k * neurons)
     if record == "spikes":
         return len(np.divmod(np.concatenate(places), neurons)[0])  # the steps, and the neurons
     return int(count.sum(dtype=torch.float64))

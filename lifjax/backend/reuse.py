@@ -5,7 +5,6 @@ gets each page from its host. So what a dropped recording took is not given back
 machine's memory is kept, and none where a run would not fit otherwise, or with LIFJAX_KEEP_MEMORY=0.
 """
 
-import contextlib
 import math
 import os
 import threading
@@ -32,8 +31,10 @@ class _Lease:
         return self.raw.__array_interface__
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # as the interpreter ends, anything may be gone
+        try:  # noqa: SIM105 # as the interpreter ends, anything may be gone, also what else would be used
             _keep(self.raw)
+        except Exception:
+            pass
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

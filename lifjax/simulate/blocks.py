@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from lifjax.backend import COMPILER_OPTIONS, do_without, engine, layout, on_every_core, reuse, run_devices
+from lifjax.backend import COMPILER_OPTIONS, do_without, engine, host, layout, on_every_core, reuse, run_devices
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
 from lifjax.simulate.loop import advance
@@ -108,7 +108,7 @@ class Buffers(Records):
     def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
         top = octets_between(self.first, first // OCTET * OCTET)
         if self.octets is not None:
-            self.octets[number][top : top + len(octets)] = octets
+            host.copy(self.octets[number][top : top + len(octets)], octets)
 
     def keep_offsets(self, number: int, first: int, fired: np.ndarray, offsets: np.ndarray) -> None:
         if self.offsets is not None:
@@ -116,7 +116,11 @@ class Buffers(Records):
 
     def keep_trace(self, name: str, number: int, sample: int, columns: Any, values: np.ndarray) -> None:
         top = sample - -(-self.first // self.every)
-        self.traces[name][top : top + len(values), columns] = values
+        into = self.traces[name][top : top + len(values)]
+        if isinstance(columns, slice):
+            host.copy(into[:, columns], values)
+        else:
+            into[:, columns] = values
 
     def traces_until(self, done: int) -> dict[str, np.ndarray]:
         """What was recorded in the first ``done`` steps, in the population's shape."""
@@ -153,8 +157,8 @@ class Block:
         begin, size = buffers.layout.begins[number], buffers.layout.block
         self.plan, self.number, self.begin, self.size, self.buffers = plan, number, begin, size, buffers
         self.device = device
-        self.carry = self._placed(jax.tree.map(lambda leaf: leaf[begin : begin + size], carry))
-        self.count = self._placed(count[begin : begin + size])
+        self.carry = host.placed(jax.tree.map(lambda leaf: leaf[begin : begin + size], carry), device)
+        self.count = host.placed(count[begin : begin + size], device)
         self.record, self.select, self.began = buffers.record, None, False
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
@@ -208,15 +212,15 @@ class Block:
         """Copy what the steps from ``first`` to before ``stop`` recorded to where it belongs."""
         buffers = self.buffers
         if "spikes" in self.record:
-            buffers.keep_octets(self.number, first, _seen(out["spikes"])[: octets_between(first, stop)])
+            buffers.keep_octets(self.number, first, host.seen(out["spikes"])[: octets_between(first, stop)])
         if OFFSET in self.record:
             own = slice(buffers.shared(self.number), None)
-            fired = np.unpackbits(_seen(out["spikes"])[:, own], axis=0, bitorder="little").astype(bool)
+            fired = np.unpackbits(host.seen(out["spikes"])[:, own], axis=0, bitorder="little").astype(bool)
             fired = fired[first % OCTET :][: stop - first]
-            buffers.keep_offsets(self.number, first, fired, _seen(out[OFFSET])[: stop - first, own])
+            buffers.keep_offsets(self.number, first, fired, host.seen(out[OFFSET])[: stop - first, own])
         sample, rows = -(-first // buffers.every), samples_in(first, stop - first, buffers.every)
         for name in self.record - {"spikes", OFFSET}:
-            kept = _seen(out[name])[:rows]
+            kept = host.seen(out[name])[:rows]
             width = kept.shape[1] if self.select is None else self.columns.size
             buffers.keep_trace(name, self.number, sample, self.columns, kept[:, :width])
 
@@ -224,30 +228,17 @@ class Block:
         """Where a call of so many steps records to."""
         width = self.size if self.select is None else len(self.select)
         rows = -(-steps // self.buffers.every) + 1
-        fresh = {name: np.zeros((rows, width), self.buffers.dtype) for name in self.record - {"spikes", OFFSET}}
+        shapes = dict.fromkeys(self.record - {"spikes", OFFSET}, ((rows, width), self.buffers.dtype))
         if OFFSET in self.record:
-            fresh[OFFSET] = np.zeros((steps + 1, self.size), self.buffers.dtype)
+            shapes[OFFSET] = ((steps + 1, self.size), self.buffers.dtype)
         if "spikes" in self.record:
-            fresh["spikes"] = np.zeros((-(-steps // OCTET) + 1, self.size), np.uint8)
-        return self._placed(fresh)
-
-    def _placed(self, numbers: Any) -> Any:
-        """Bound to the block's device where there are several: what is bound is compiled for apart."""
-        return numbers if self.device is None else jax.device_put(numbers, self.device)
+            shapes["spikes"] = ((-(-steps // OCTET) + 1, self.size), np.dtype(np.uint8))
+        return {name: host.zeros(*kind, self.device) for name, kind in shapes.items()}
 
 
 def octets_between(first: int, stop: int) -> int:
     """How many octets hold the steps from ``first`` to before ``stop``."""
     return -(-stop // OCTET) - first // OCTET
-
-
-def _seen(x: Array | np.ndarray) -> np.ndarray:
-    """An array's numbers for a moment: without a copy on a CPU, where its memory is soon to be written again."""
-    if isinstance(x, np.ndarray):  # of a run without steps
-        return x
-    x.block_until_ready()
-    here = next(iter(x.devices())).platform == "cpu"
-    return np.from_dlpack(x) if here else np.asarray(x)  # type: ignore[arg-type] # JAX leaves out an argument
 
 
 def run_blocks(
@@ -293,7 +284,7 @@ class Blocks:
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
         # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
         carry = jax.tree.map(np.asarray, carry)
-        count = np.zeros(math.prod(plan.shape), np.int32) if count is None else count
+        count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
         turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
         self.all = [Block(plan, carry, count, number, buffers, most, device) for number, plan, device in turns]
         self.spare: dict[Any, Any] = {}
@@ -305,7 +296,7 @@ class Blocks:
 
     def spikes(self) -> int:
         """How many there were."""
-        own = [_seen(block.count)[self.buffers.shared(block.number) :] for block in self.all]
+        own = [host.seen(block.count)[self.buffers.shared(block.number) :] for block in self.all]
         return sum(int(count.sum(dtype=np.int64)) for count in own)
 
     def gathered(self) -> tuple[Any, np.ndarray]:
@@ -315,7 +306,7 @@ class Blocks:
             flat = np.empty(self.buffers.size, parts[0].dtype)
             for block, part in zip(self.all, parts, strict=True):
                 begin = block.begin - self.buffers.begin
-                flat[begin : begin + block.size] = np.asarray(part)
+                host.copy(flat[begin : begin + block.size], host.seen(part))
             return flat
 
         return jax.tree.map(whole, *(block.carry for block in self.all)), whole(*(block.count for block in self.all))

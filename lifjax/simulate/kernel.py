@@ -14,11 +14,13 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from lifjax.record import OFFSET
-from lifjax.simulate.loop import Loop, Out, Packing
-from lifjax.simulate.step import Plan, Ready, taker
+from lifjax.simulate.loop import TILE, Loop, Out, Packing
+from lifjax.simulate.step import Plan, Ready, few_steps, taker
 from lifjax.surrogate import threshold
 
-_PROGRAM = 256  # neurons, two for each thread of four warps
+_PROGRAM = 256  # neurons, two for each thread
+_WARPS = 4
+_DRAWING = 4  # steps written out where each draws random bits: with more of them compiling takes far longer
 
 
 def fits(plan: Plan, select: Array | None, record: Iterable[str]) -> bool:
@@ -72,7 +74,8 @@ def advance(
         packing = Packing(carry, False, first)
         take = taker(plan, inner, lambda x: x, threshold)
         spare = max(rows, default=1) - 1
-        loop = Loop(take, packing, frozenset(names), first, stop, every, None, spare, put)
+        at_once = TILE if few_steps(plan) == 1 else _DRAWING
+        loop = Loop(take, packing, frozenset(names), first, stop, every, None, spare, put, at_once)
         carry, count, _ = loop.run(carry, count, {})
         for ref, value in zip(told, jax.tree.leaves((carry, count)), strict=False):
             ref[...] = value
@@ -85,7 +88,7 @@ def advance(
         out_specs=[_spec(x.shape, False) for x in shapes],
         interpret=interpret,
         # Triton, since the other way to a GPU is for those of one make of chip.
-        compiler_params=triton.CompilerParams(num_warps=_PROGRAM // 64, num_stages=1),
+        compiler_params=triton.CompilerParams(num_warps=_WARPS, num_stages=1),
         name="lifjax",
     )(*inputs)
     carry, count = jax.tree.unflatten(kept_tree, [x[:width] for x in results[: len(kept)]])

@@ -1,0 +1,99 @@
+"""Numbers of a device on the host, as fast as they can be brought there, and state that need not be sent to it.
+
+A GPU writes to memory of the host at the speed of the bus only where that memory is pinned; ordinary memory takes some
+thirty times as long. What it has written is then copied to where it belongs by all cores, since one of them is slower
+than the bus.
+"""
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from lifjax import backend
+
+_PINNED = "pinned_host"
+_WORTH_PINNING = 2**16  # bytes
+_WORTH_MAKING_THERE = 2**22
+_WORTH_A_CORE = 2**22
+
+
+def on_cpu() -> bool:
+    """Whether devices share the host's memory."""
+    return jax.default_backend() == "cpu"
+
+
+def seen(x: Array | np.ndarray) -> np.ndarray:
+    """An array's numbers for a moment: without a copy on a CPU, where its memory is soon to be written again.
+
+    Example:
+        >>> seen(jnp.arange(3))
+        array([0, 1, 2], dtype=int32)
+    """
+    if isinstance(x, np.ndarray):  # of a run without steps
+        return x
+    x.block_until_ready()
+    device = next(iter(x.devices()))
+    if device.platform == "cpu":
+        return np.from_dlpack(x)  # type: ignore[arg-type] # JAX leaves out an argument
+    pinned = x.nbytes >= _WORTH_PINNING and _pins(device)
+    return np.asarray(jax.device_put(x, x.sharding.with_memory_kind(_PINNED)) if pinned else x)
+
+
+@functools.cache
+def _pins(device: jax.Device) -> bool:
+    """Whether a device writes to pinned memory of the host."""
+    return _PINNED in {memory.kind for memory in device.addressable_memories()}
+
+
+def copy(into: np.ndarray, rows: np.ndarray) -> None:
+    """Copy rows, on all cores where these have nothing else to do.
+
+    Example:
+        >>> there = np.zeros(3, np.int32)
+        >>> copy(there, np.arange(3, dtype=np.int32))
+        >>> there
+        array([0, 1, 2], dtype=int32)
+    """
+    parts = min(backend.cores(), rows.nbytes // _WORTH_A_CORE, len(rows) or 1)
+    if parts < 2 or on_cpu():
+        into[...] = rows
+        return
+    ends = [len(rows) * part // parts for part in range(parts + 1)]
+
+    def part(i: int) -> None:
+        into[ends[i] : ends[i + 1]] = rows[ends[i] : ends[i + 1]]
+
+    for _ in _copiers().map(part, range(parts)):
+        pass
+
+
+@functools.cache
+def _copiers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(backend.cores(), thread_name_prefix="lifjax-copy")
+
+
+def placed(numbers: Any, device: jax.Device | None) -> Any:
+    """Numbers for a device, bound to it where there are several: what is bound is compiled for apart.
+
+    An array that is one number over and over is sent to a GPU as that number.
+    """
+
+    def one(x: Any) -> Any:
+        same = isinstance(x, np.ndarray) and x.strides == (0,)
+        if same and x.nbytes >= _WORTH_MAKING_THERE and not on_cpu():
+            return jax.device_put(jnp.broadcast_to(jax.device_put(x[:1], device), x.shape), device)
+        return x if device is None else jax.device_put(x, device)
+
+    return jax.tree.map(one, numbers)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any, device: jax.Device | None) -> Any:
+    """Zeros for a device: made there, where it is no CPU."""
+    if on_cpu():
+        return placed(np.zeros(shape, dtype), device)
+    return jnp.zeros(shape, dtype, device=device)
