@@ -76,7 +76,7 @@ def main() -> None:
     if args.device == "cpu":
         report.figure(results, path.with_suffix(".png"))
     if args.readme:
-        report.write_readme(path)
+        report.write_readme(path, "gpu" if args.device == "gpu" else "speed")
 
 
 def measured(workload: Workload, rounds: int, without: list[str]) -> dict[str, object]:

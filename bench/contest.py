@@ -166,7 +166,8 @@ def _checked(found: dict[str, Any], workload: Workload) -> dict[str, Any]:
 
 def _limit_memory(process: int) -> None:
     most = int(MEMORY * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    if hasattr(resource, "prlimit"):  # Linux
+    gpu = any(Path("/proc/driver/nvidia/gpus").glob("*"))  # whose driver maps far more than it takes
+    if hasattr(resource, "prlimit") and not gpu:  # Linux
         resource.prlimit(process, resource.RLIMIT_DATA, (most, most))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- speed: {} -->", "<!-- /speed -->"
+BEGIN, END = "<!-- {}: {} -->", "<!-- /{} -->"
 OURS = "lifjax"
 COLUMNS = {  # of the table against others: title of the workload, unit
     "1 neuron, V recorded": ("1 neuron, V recorded", 1e-3, "ms"),
@@ -100,21 +100,44 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:#.2g}"
 
 
-def shown(readme: str) -> tuple[str, str]:
-    """The file that the README's tables are of, and the tables."""
-    match = re.search(BEGIN.format(r"(\S+)") + r"\n(.*?)\n" + END, readme, re.S)
+def gpu_table(results: dict[str, Any], path: str) -> str:
+    """The README's table of what was found on a GPU."""
+    here = results["machine"]
+    rows = [
+        f"On an {here['device'].removesuffix(' (gpu)')}, {here['date']} ([all figures]({path})), billions of "
+        "neuron-steps a second:",
+        "",
+        "| 1 s of model time, dt 0.1 ms | whole call | kernel alone | XLA loop | at most |",
+        "|---|---|---|---|---|",
+    ]
+    for title, one in results["groups"]["gpu"].items():
+        cells = [
+            f"{speed(one, name) / 1e9:.0f}" if "median" in one["contestants"].get(name, {}) else ""
+            for name in (OURS, "kernel alone", "XLA loop")
+        ]
+        most = one["roofline"]["neuron-steps a second at most"] / 1e9
+        rows.append(f"| {title} | {' | '.join(cells)} | {most:.0f} |")
+    return "\n".join(rows)
+
+
+TABLES = {"speed": tables, "gpu": gpu_table}
+
+
+def shown(readme: str, kind: str) -> tuple[str, str]:
+    """The file that the README's tables of a kind, one of `TABLES`, are of, and the tables."""
+    match = re.search(BEGIN.format(kind, r"(\S+)") + r"\n(.*?)\n" + END.format(kind), readme, re.S)
     if match is None:
-        raise ValueError("the README has no marks for the tables of speed")
+        raise ValueError(f"the README has no marks for the tables of {kind}")
     return match[1], match[2]
 
 
-def write_readme(path: Path) -> None:
+def write_readme(path: Path, kind: str) -> None:
     """Put the tables of a file of results into the README."""
     text = README.read_text(encoding="utf-8")
-    before, old = shown(text)
+    before, old = shown(text, kind)
     name = path.resolve().relative_to(README.parent.resolve()).as_posix()
-    new = tables(json.loads(path.read_text()), name)
-    text = text.replace(BEGIN.format(before), BEGIN.format(name)).replace(old, new)
+    new = TABLES[kind](json.loads(path.read_text()), name)
+    text = text.replace(BEGIN.format(kind, before), BEGIN.format(kind, name)).replace(old, new)
     README.write_text(text, encoding="utf-8")
 
 

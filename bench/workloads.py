@@ -116,12 +116,15 @@ ON_GPU = (
 )
 GPU = (
     *(
-        Workload(f"{neurons:,} neurons, {title}", neurons, steps, stimulus, record, contestants)
-        for neurons, steps, contestants in (
-            (10**5, 10_000, ON_GPU[:2]),
-            (10**6, 10_000, ON_GPU),
-            (10**7, 1000, ON_GPU[:1]),
+        Workload(
+            f"{neurons:,} neurons, {title}",
+            neurons,
+            steps,
+            stimulus,
+            record,
+            ON_GPU[: 2 if record == "spikes" else contestants],
         )
+        for neurons, steps, contestants in ((10**5, 10_000, 2), (10**6, 10_000, 4), (10**7, 1000, 1))
         for title, stimulus, record in (
             ("constant current", "dc", "counts"),
             ("every spike recorded", "dc", "spikes"),
@@ -138,7 +141,7 @@ GPU = (
         )
     ),
     *(
-        Workload(f"1,000,000 neurons, {model}", 10**6, 10_000, "dc", "counts", ON_GPU[:2], model=model)
+        Workload(f"1,000,000 neurons, {model}", 10**6, 10_000, "dc", "counts", ON_GPU[:1], model=model)
         for model in ("AdaptiveLIF", "GIF", "GLIF", "EIF", "AdEx", "QIF", "Izhikevich")
     ),
 )

@@ -13,8 +13,8 @@ from norse.torch.functional.lif_refrac import LIFRefracFeedForwardState, LIFRefr
 work = p.workload()
 neurons, steps, record = work["neurons"], work["steps"], work["record"]
 torch.set_num_threads(work["threads"])
-torch.set_default_device("cuda" if work["mode"] == "gpu" else "cpu")
-I = torch.tensor(p.currents(neurons))
+device = "cuda" if work["mode"] == "gpu" else "cpu"
+I = torch.tensor(p.currents(neurons), device=device)
 CHUNK = 10  # steps compiled together, which then share one loop over the neurons; 50 are no faster
 # lif_refrac itself has a synaptic current; lif_box has none, and the two share the refractory update.
 box = LIFBoxParameters(tau_mem_inv=1 / p.TAU_M, v_leak=p.E_L, v_th=p.V_TH, v_reset=p.V_RESET, method="heaviside")
@@ -38,8 +38,9 @@ def go_on(V: torch.Tensor, rho: torch.Tensor, count: torch.Tensor, n: int, noise
 @torch.no_grad()
 def run() -> int:
     """All steps from the start."""
-    V, rho, count = torch.full((neurons,), p.E_L), torch.zeros(neurons), torch.zeros(neurons)
-    noise = torch.empty(CHUNK, neurons) if work["stimulus"] == "noise" else None
+    V = torch.full((neurons,), p.E_L, device=device)
+    rho, count = torch.zeros_like(V), torch.zeros_like(V)
+    noise = torch.empty(CHUNK, neurons, device=device) if work["stimulus"] == "noise" else None
     places, trace = [], torch.empty(steps if record == "V" else 0, neurons)
     for k in range(0, steps, CHUNK):
         n = min(CHUNK, steps - k)

@@ -11,8 +11,8 @@ import torch
 work = p.workload()
 neurons, steps, record = work["neurons"], work["steps"], work["record"]
 torch.set_num_threads(work["threads"])
-torch.set_default_device("cuda" if work["mode"] == "gpu" else "cpu")
-I = torch.tensor(p.currents(neurons))
+device = "cuda" if work["mode"] == "gpu" else "cpu"
+I = torch.tensor(p.currents(neurons), device=device)
 CHUNK = 10  # steps compiled together, which then share one loop over the neurons
 gain = p.DT / p.TAU_M
 # V is counted from V_reset, which is E_L: Leaky rests at 0 and resets to it.
@@ -37,8 +37,8 @@ def go_on(V: torch.Tensor, wait: torch.Tensor, count: torch.Tensor, n: int, nois
 @torch.no_grad()
 def run() -> int:
     """All steps from the start."""
-    V, wait, count = (torch.zeros(neurons) for _ in range(3))
-    noise = torch.empty(CHUNK, neurons) if work["stimulus"] == "noise" else None
+    V, wait, count = (torch.zeros(neurons, device=device) for _ in range(3))
+    noise = torch.empty(CHUNK, neurons, device=device) if work["stimulus"] == "noise" else None
     places, trace = [], torch.empty(steps if record == "V" else 0, neurons)
     for k in range(0, steps, CHUNK):
         n = min(CHUNK, steps - k)
