@@ -19,6 +19,7 @@ import lifjax
 from lifjax import backend
 from lifjax.record import unpack
 from lifjax.simulate import blocks, core
+from lifjax.simulate.check import check_end
 
 NOISY = (
     lifjax.white_noise(200.0, 5.0)
@@ -334,3 +335,13 @@ def test_a_stopped_run_says_so_and_an_fi_curve_that_was_stopped_is_none(monkeypa
         assert lifjax.simulate(lifjax.LIF(), 300.0, 100.0).stopped
     with pytest.warns(UserWarning, match="stopped"), pytest.raises(KeyboardInterrupt):
         lifjax.fi_curve(lifjax.LIF(), [300.0], 100.0)
+
+
+def test_a_run_whose_numbers_outgrew_the_machine_is_an_error_that_has_the_run():
+    run = lifjax.simulate(lifjax.LIF(), 300.0, 20.0, population=3)
+    check_end(run)
+    run.state.neuron.V[1] = np.inf
+    told = r"LIF: V\[1\] is inf after 20 ms, beyond what float32 holds; lower dt = 0.1 ms.*attribute run of this error"
+    with pytest.raises(ValueError, match=told) as caught:
+        check_end(run)
+    assert caught.value.run is run

@@ -174,8 +174,19 @@ def check_neurons(neurons: Values | None, size: int) -> np.ndarray | None:
     return chosen.astype(np.int32)
 
 
+class OutgrownError(ValueError):
+    """The numbers of a run have outgrown what the machine holds, and say nothing from then on.
+
+    run: the `lifjax.Run`, so that what came before is not lost.
+    """
+
+    def __init__(self, told: str, run: Run) -> None:
+        super().__init__(told)
+        self.run = run
+
+
 def check_end(run: Run) -> None:
-    """Raise ValueError where the numbers of a run have outgrown what the machine holds: they would say nothing."""
+    """Raise `OutgrownError` where the numbers of a run are none any more."""
     ended = (run.state.neuron, run.state.stimulus)
     if all(leaf.dtype.kind != "f" or np.isfinite(leaf).all() for leaf in jax.tree.leaves(ended)):
         return
@@ -184,7 +195,9 @@ def check_end(run: Run) -> None:
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(leaf))[0])
             index = f"[{', '.join(map(str, at))}]" if at else ""
             what = str(path[-1]).strip(".[]'") if path[0].idx == 0 else "stimulus"
-            raise ValueError(
+            raise OutgrownError(
                 f"{type(run.neuron).__name__}: {what}{index} is {leaf[at]} after {run.duration:g} ms, beyond what "
-                f"{leaf.dtype} holds; lower dt = {run.dt:g} ms, or give parameters and a stimulus of a physical size"
+                f"{leaf.dtype} holds; lower dt = {run.dt:g} ms, or give parameters and a stimulus of a physical size "
+                "(what was computed is the attribute run of this error)",
+                run,
             )
