@@ -80,7 +80,7 @@ def simulate(
     Raises:
         TypeError, ValueError: an argument makes no sense; said before any work.
         MemoryError: what is to be recorded does not fit; said before any work, with the size.
-        OutgrownError: V or another number is beyond what the machine holds at the end; the run is its attribute ``run``.
+        OutgrownError: a number is beyond what the machine holds at the end; its attribute ``run`` is the run.
         OSError: ``out`` cannot be written; what was done is kept.
 
     Example:
