@@ -1,6 +1,7 @@
 """What holds in every test: ranks and dtypes are never promoted in silence."""
 
 import functools
+import gc
 
 import jax
 import matplotlib
@@ -9,6 +10,17 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 matplotlib.use("Agg")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Let a worker of pytest-xdist end at once.
+
+    Its results are told by then. What is left is to look five times through all that JAX holds for garbage, whose
+    errors no one hears; after 10 seconds xdist kills it. A process that runs the tests by itself (-n 0) looks.
+    """
+    if hasattr(session.config, "workerinput"):
+        gc.freeze()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ these are divided by C as in the paper [V/s], times in ms.
 
 import dataclasses
 import itertools
+import types
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from lifjax.analysis import cv, isi
 
 PATTERNS = lifjax.GLIF.patterns()
 DT = 0.1
+COLUMNS, ROWS = 9, 2**16  # inputs and steps, at most: as many for all, so that one compiled function serves them
 
 
 def current(*parts):
@@ -29,8 +31,10 @@ def go(request):
     def run(pattern, *inputs, start=None):
         (neuron, own), state = PATTERNS[pattern], None
         currents = [own, *(current(*parts) for parts in inputs)]
-        length = max(map(len, currents))
-        padded = np.stack([np.pad(I, (0, length - len(I))) for I in currents], axis=1)
+        length, many = max(map(len, currents)), len(currents)
+        padded = np.zeros((ROWS, COLUMNS))
+        for column, I in enumerate(currents):
+            padded[: len(I), column] = I
         if start is not None:  # V and threshold [mV]
             V, threshold = start
             state = lifjax.State(
@@ -39,11 +43,17 @@ def go(request):
         done = lifjax.simulate(
             neuron, lifjax.samples(padded), length * DT, dt=DT, integrator=request.param, state=state
         )
-        for number, times in enumerate(done.spike_times):
+        shown = types.SimpleNamespace(
+            times=done.times,
+            spike_times=done.spike_times[:many],
+            spike_count=done.spike_count[:many],
+            V=done.V[:, :many],
+        )
+        for number, times in enumerate(shown.spike_times):
             told = f", from {times[0]:.1f} to {times[-1]:.1f} ms" if len(times) else ""
             told += f", intervals {isi(times).min():.1f} to {isi(times).max():.1f} ms" if len(times) > 1 else ""
             print(f"{pattern}, {request.param}, input {number}: {len(times)} spikes{told}")
-        return done
+        return shown
 
     return run
 
