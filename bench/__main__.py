@@ -76,7 +76,8 @@ def main() -> None:
     if args.device == "cpu":
         report.figure(results, path.with_suffix(".png"))
     if args.readme:
-        report.write_readme(path, "gpu" if args.device == "gpu" else "speed")
+        for kind in ("gpu",) if args.device == "gpu" else ("speed", "fit"):
+            report.write_readme(path, kind)
 
 
 def measured(workload: Workload, rounds: int, without: list[str]) -> dict[str, object]:

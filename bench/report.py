@@ -100,6 +100,29 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:#.2g}"
 
 
+def fit_table(results: dict[str, Any], path: str) -> str:
+    """The README's table of gradients and fits."""
+    groups = results["groups"]["fit"]
+    steps = [one for one in groups.values() if one["workload"]["record"] == "gradient"]
+    fits = [one for one in groups.values() if one["workload"]["record"] == "fit" and one["workload"]["neurons"] == 1]
+    lengths = [f"{one['workload']['steps']:,} steps" for one in steps]
+    rows = [
+        f"Of 10,000 neurons, the gradient of a loss of all spike counts ([all figures]({path})):",
+        "",
+        f"| a gradient step | {' | '.join(lengths)} | memory | {' | '.join(lengths[1:])}: memory |",
+        "|---|" + "---|" * (len(steps) + 2),
+    ]
+    for name in steps[0]["contestants"]:
+        cells = [_cell(one["contestants"], name, 1e-3, "ms") for one in steps]
+        cells += [f"{one['contestants'][name]['memory'] / 1e6:,.0f} MB" for one in steps]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    rows += ["", "Five rates of one neuron, fitted to half a hertz:", "", "| a fit | time |", "|---|---|"]
+    rows += [
+        f"| {name} | {_cell(one['contestants'], name, 1e-3, 'ms')} |" for one in fits for name in one["contestants"]
+    ]
+    return "\n".join(rows)
+
+
 def gpu_table(results: dict[str, Any], path: str) -> str:
     """The README's table of what was found on a GPU."""
     here = results["machine"]
@@ -120,7 +143,7 @@ def gpu_table(results: dict[str, Any], path: str) -> str:
     return "\n".join(rows)
 
 
-TABLES = {"speed": tables, "gpu": gpu_table}
+TABLES = {"speed": tables, "gpu": gpu_table, "fit": fit_table}
 
 
 def shown(readme: str, kind: str) -> tuple[str, str]:
