@@ -76,8 +76,7 @@ def main() -> None:
     if args.device == "cpu":
         report.figure(results, path.with_suffix(".png"))
     if args.readme:
-        for kind in ("gpu",) if args.device == "gpu" else ("speed", "fit"):
-            report.write_readme(path, kind)
+        report.write_readme(path, ("gpu",) if args.device == "gpu" else ("speed", "fit"))
 
 
 def measured(workload: Workload, rounds: int, without: list[str]) -> dict[str, object]:

@@ -154,13 +154,15 @@ def shown(readme: str, kind: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def write_readme(path: Path, kind: str) -> None:
-    """Put the tables of a file of results into the README."""
+def write_readme(path: Path, kinds: tuple[str, ...]) -> None:
+    """Put the tables of some kinds of a file of results into the README."""
     text = README.read_text(encoding="utf-8")
-    before, old = shown(text, kind)
     name = path.resolve().relative_to(README.parent.resolve()).as_posix()
-    new = TABLES[kind](json.loads(path.read_text()), name)
-    text = text.replace(BEGIN.format(kind, before), BEGIN.format(kind, name)).replace(old, new)
+    for kind in kinds:
+        before, old = shown(text, kind)
+        new = TABLES[kind](json.loads(path.read_text()), name)
+        marks = BEGIN.format(kind, before) + "\n" + old
+        text = text.replace(marks, BEGIN.format(kind, name) + "\n" + new)
     README.write_text(text, encoding="utf-8")
 
 
