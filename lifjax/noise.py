@@ -10,7 +10,8 @@ A word becomes a standard normal deviate through the inverse of the normal distr
 :math:`p \in (0, 1/2)` itself, not its distance from one, so the tails keep their full resolution in float32 and end at
 6.3 standard deviations. In float32 the inverse is one polynomial in :math:`w = -\log(4p(1-p))` over the whole range, so
 there is no branch to diverge on (the variable is that of Giles 2011, "Approximating the erfinv function", GPU Computing
-Gems, Jade Edition; the coefficients are our own fits); in float64 it is XLA's own ``erf_inv``.
+Gems, Jade Edition; the coefficients are our own fits); in float64 it is XLA's own ``erf_inv``, whose last bit
+is another from JAX 0.11 on than before, while float32 has been the same in all versions so far.
 """
 
 from collections.abc import Sequence

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
 import lifjax
 from lifjax import processes
-from lifjax.cli import main
+from lifjax.cli import main, several
 from lifjax.simulate import stream
 
 PROGRAM = """
@@ -140,6 +141,12 @@ def test_a_process_that_is_killed_ends_the_others_and_the_command_says_so(tmp_pa
     assert started.returncode == 1
     assert "process 1 of 2 was ended by SIGKILL, and the others with it; lifjax run --resume" in err
     assert lifjax.load(tmp_path / "run" / "run.zarr").wanted == 10_000_000
+
+
+@pytest.mark.parametrize(("codes", "told"), [((2, -9), 1), ((-6, -9), 1), ((-9, -6), 0), ((3, 0), 0), ((3, -6), 0)])
+def test_of_processes_that_failed_the_one_that_was_ended_from_outside_is_told_of(codes, told):
+    children = [types.SimpleNamespace(poll=lambda code=code: code) for code in codes]
+    assert several._struck(children, 0) == told
 
 
 def children_of(pid):

@@ -21,9 +21,9 @@ BEGIN = lifjax.LIF(V_th=-50.0, V_reset=-60.0, V_init=-60.0, E_L=-60.0, tau_m=20.
 FREE = ("tau_m", "g_L", "E_L")
 
 
-def fitted(free=FREE, kept=slice(None), **fields):
+def fitted(free=FREE, kept=slice(None), restarts=16, **fields):
     begin = dataclasses.replace(BEGIN, **fields)
-    return lifjax.fit_rates(begin, CURRENTS[kept], RATES[kept], 2000.0, free=free, restarts=16)
+    return lifjax.fit_rates(begin, CURRENTS[kept], RATES[kept], 2000.0, free=free, restarts=restarts)
 
 
 def told(fit):
@@ -42,13 +42,15 @@ def test_two_parameters_do_not_describe_it():
 
 @pytest.mark.slow
 def test_three_parameters_meet_its_rates_within_a_hertz_but_are_not_all_fixed_by_them():
-    fit = fitted()
+    # From 16 beginnings, how near it comes to the best is chance: 0.67 to 0.98 Hz, by the seed and the version of JAX.
+    fit = fitted(restarts=64)
     print(told(fit), fit.identifiability, sep="\n")
-    assert 0.4 < fit.error < 1.0  # measured: 0.63 Hz; the closed form's least is 0.715, before rounding to whole spikes
+    # Measured: 0.67 to 0.78 Hz with four seeds; the closed form's least is 0.715, before rounding to whole spikes.
+    assert 0.4 < fit.error < 1.0
     np.testing.assert_array_equal(fit.rates, lifjax.simulate(fit.neuron, CURRENTS, 2000.0, record=()).firing_rate)
-    assert 95 < lifjax.theory.rheobase(fit.neuron) < 105  # measured: 100 pA
-    assert -53 < fit.neuron.E_L < -51  # measured: -51.3 mV, where no such neuron rests
-    assert fit.std_error["E_L"] < 0.5  # measured: 0.29 mV
+    assert 95 < lifjax.theory.rheobase(fit.neuron) < 105  # measured: 99 to 102 pA
+    assert -53 < fit.neuron.E_L < -51  # measured: -51.8 to -51.5 mV, where no such neuron rests
+    assert fit.std_error["E_L"] < 0.5  # measured: 0.27 to 0.33 mV
     assert np.isinf(fit.std_error["tau_m"])
     assert np.isinf(fit.std_error["g_L"])
 
@@ -135,15 +137,16 @@ def test_with_adaptation_it_does_at_least_twice_as_well_in_rates_and_in_interval
 def test_a_moving_threshold_alone_does_nearly_as_well_and_tells_first_spikes_that_were_not_asked_for():
     begin = dataclasses.replace(ADAPTS, q_stc=0.0)
     free = ("tau_m", "g_L", "V_reset", "q_sfa", "tau_sfa")  # as many as those of a LIF neuron with t_ref
-    fit, neuron = best(begin, free, (2.0,), restarts=32, steps=120, bounds={"q_sfa": (0.0, 40.0)})
+    # From 32 beginnings, one search of six ended in another valley, as low as this one but for 0.02.
+    fit, neuron = best(begin, free, (2.0,), restarts=64, steps=120, bounds={"q_sfa": (0.0, 40.0)})
     apart = off(neuron)
     print(neuron, apart, fit.error, fit.std_error, fit.identifiability, sep="\n")
-    assert fit.error < 1.1  # measured: 1.00; other seeds 1.02
-    assert apart["rates"] < 1.2  # 1.02 Hz
-    assert apart["intervals"] < 1.2  # 0.98 ms
-    assert apart["latency"] < 3.5  # 1.3 ms; other seeds 1.9 ms
-    assert 14 < neuron.tau_m < 24  # 19.2 ± 4.8 ms
-    assert 3.4 < neuron.g_L < 4.2  # 3.82 ± 0.34 nS
+    assert fit.error < 1.1  # measured, with three seeds and two versions of JAX: 1.00 to 1.03
+    assert apart["rates"] < 1.2  # 1.02 to 1.12 Hz
+    assert apart["intervals"] < 1.2  # 0.96 to 1.02 ms
+    assert apart["latency"] < 3.5  # 0.9 to 2.5 ms
+    assert 14 < neuron.tau_m < 24  # 18.5 to 21.8 ms, ± 5 ms
+    assert 3.4 < neuron.g_L < 4.2  # 3.80 to 3.85 nS, ± 0.34 nS
     assert np.isfinite(fit.std_error["tau_m"])
     assert np.isfinite(fit.std_error["g_L"])
     assert np.isinf(fit.std_error["q_sfa"])  # with V_reset and tau_sfa, it can change and no target tells

@@ -202,10 +202,11 @@ def test_a_run_of_another_length_seed_current_or_parameter_compiles_nothing():
 
     go(900.0, 0, 200.0, 10.0)
     go(100.0, 0, 200.0, 10.0)
-    before = blocks._chunk._cache_size(), core._begin._cache_size()
+    compiled = (blocks._chunk_as_it_comes, blocks._chunk_in_loops, core._begin)
+    before = [function._cache_size() for function in compiled]
     for changed in ((55.5, 0, 200.0, 10.0), (100.0, 9, 200.0, 10.0), (100.0, 0, 250.0, 10.0), (1234.5, 0, 200.0, 12.0)):
         go(*changed)
-    assert (blocks._chunk._cache_size(), core._begin._cache_size()) == before
+    assert [function._cache_size() for function in compiled] == before
 
 
 def test_the_users_own_state_survives_a_run_that_goes_on_from_it():

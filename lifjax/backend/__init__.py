@@ -18,6 +18,10 @@ from lifjax.record import OCTET
 
 # Vectors as wide as the processor has, which XLA does not use unasked; no other code compiled by JAX is touched.
 COMPILER_OPTIONS: dict[str, bool | str] = {"xla_cpu_prefer_vector_width": "512"}
+# From JAX 0.12 on XLA makes one kernel of a whole nest of loops. That spares a few neurons much, but the steps of many
+# take up to a sixth longer, so there it is to stay with a kernel a step, as versions before did.
+OPTIONS_OF_MANY = COMPILER_OPTIONS | {"xla_disable_hlo_passes": "small-while-loop-hoisting"}
+MANY = 512  # neurons
 
 _BLOCK = 16384  # neurons whose state stays in a core's own cache
 _SHARE = 1024  # neurons that are worth a core of their own

@@ -136,14 +136,17 @@ def _watch(children: list[_Child], folder: Path) -> int:
 
 def _end(children: list[_Child], failed: int, folder: Path) -> int:
     """End all processes, since one has failed; the exit status."""
-    until, code = time.monotonic() + _GRACE, children[failed].wait()
+    until = time.monotonic() + _GRACE
     for way in (None, subprocess.Popen.terminate, subprocess.Popen.kill):
         for child in children:
             if way is not None and child.poll() is None:
                 way(child)
         while any(child.poll() is None for child in children) and time.monotonic() < until:
             time.sleep(_LOOK)
+        if way is None:
+            failed = _struck(children, failed)
         until = time.monotonic() + _GRACE
+    code = children[failed].wait()
     if code > 0:  # it has said why, or the first one has
         heard = children[failed].heard
         if heard is not None and code != REFUSED:
@@ -154,6 +157,15 @@ def _end(children: list[_Child], failed: int, folder: Path) -> int:
     on = f"lifjax run --resume {folder} goes on with what was written, with any number of processes"
     print(f"lifjax: error: {told}{'; ' + on if folder.exists() else ''}", file=sys.stderr)
     return 1
+
+
+def _struck(children: list[_Child], failed: int) -> int:
+    """Which of the processes was ended from outside, if one was, else the one that was found to have failed.
+
+    Another may say that it lost one before that one is found, or be aborted by JAX for it.
+    """
+    codes = [child.poll() or 0 for child in children]
+    return next((number for number, code in enumerate(codes) if code < 0 and -code != signal.SIGABRT), failed)
 
 
 def check(given: Namespace) -> None:

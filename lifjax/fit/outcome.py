@@ -96,7 +96,7 @@ def left_open(problem: Problem, trials: np.ndarray) -> np.ndarray:
     the fit as in the targets.
     """
     cut, mean = problem.cut, trials.mean(axis=0)
-    variance = (1000 / problem.duration) ** 2 / 12 / cut.trials
+    variance: float | np.ndarray = (1000 / problem.duration) ** 2 / 12 / cut.trials
     if not problem.setup.pairs:
         variance = variance + (mean**2 * problem.dt / 1000) ** 2 / 12
     if cut.trials > 1:

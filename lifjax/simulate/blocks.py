@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from lifjax.backend import COMPILER_OPTIONS, do_without, engine, host, layout, on_every_core, reuse, run_devices
+from lifjax import backend
+from lifjax.backend import do_without, engine, host, layout, on_every_core, reuse, run_devices
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
 from lifjax.simulate.loop import advance
@@ -312,13 +313,18 @@ class Blocks:
         return jax.tree.map(whole, *(block.carry for block in self.all)), whole(*(block.count for block in self.all))
 
 
-@partial(
-    jax.jit,
-    static_argnames=("block", "every", "engine"),
-    donate_argnames=("carry", "count", "out"),
-    compiler_options=COMPILER_OPTIONS,
-)
 def _chunk(
+    plan: Plan, carry: Any, count: Array, out: dict[str, Array], *more: Any, block: int, every: int, engine: str
+) -> Any:
+    """The steps of a block, compiled as suits its size and what it does."""
+    # Where a step is one kernel and its spikes are written by another, the two gain more than they lose as one.
+    octets = out.keys() == {"spikes"} and len(jax.tree.leaves(carry)) == 2 and few_steps(plan) == 1
+    in_loops = engine == "packed" and block >= backend.MANY and not octets
+    chunk = _chunk_in_loops if in_loops else _chunk_as_it_comes
+    return chunk(plan, carry, count, out, *more, block=block, every=every, engine=engine)
+
+
+def _chunk_of_block(
     plan: Plan,
     carry: Any,
     count: Array,
@@ -344,6 +350,13 @@ def _chunk(
     return advance(
         take, carry, count, out, first, stop, select=select, every=every, together=together, few=few, deep=deep
     )
+
+
+_compiled = partial(
+    jax.jit, _chunk_of_block, static_argnames=("block", "every", "engine"), donate_argnames=("carry", "count", "out")
+)
+_chunk_as_it_comes = _compiled(compiler_options=backend.COMPILER_OPTIONS)
+_chunk_in_loops = _compiled(compiler_options=backend.OPTIONS_OF_MANY)
 
 
 class Stop:

@@ -212,7 +212,7 @@ def _integrate(
     plan: Plan, carry: Any, first: ArrayLike, *, steps: int, spike: Spike, record: frozenset[str]
 ) -> tuple[Any, Array, dict[str, Array]]:
     """The flat state after ``steps`` steps, the spike counts, and what was recorded, (time, neurons)."""
-    take = stepper(plan, spike)
+    take = stepper(_unknown(plan), spike)
     V = jax.ShapeDtypeStruct((math.prod(plan.shape),), working_dtype())
     answer = jax.eval_shape(spike, V, V, V).dtype
     none = jnp.zeros(V.shape, jnp.int32 if jnp.issubdtype(answer, jnp.bool) else answer)
@@ -225,6 +225,21 @@ def _integrate(
     k = jnp.asarray(first, jnp.int32) + jnp.arange(steps, dtype=jnp.int32)
     (end, count), out = lax.scan(body, (carry, none), k)
     return end, count, out
+
+
+def _unknown(plan: Plan) -> Plan:
+    """The same numbers, but none that a compiler knows, even where they are constants of the function around.
+
+    XLA hands a loop over a few neurons to LLVM as a whole, barriers or not. With numbers it knows, LLVM would draw
+    products into choices, where they round once more, and the last bit would be another than that of a run.
+    Out of two turns of a loop that swaps them with zeros they come as they were, which neither of the two works out.
+    """
+
+    def swap(_: Any, pair: tuple[Plan, Plan]) -> tuple[Plan, Plan]:
+        return pair[1], pair[0]
+
+    numbers = jax.tree.map(jnp.asarray, plan)
+    return lax.fori_loop(0, 2, swap, (numbers, jax.tree.map(jnp.zeros_like, numbers)))[0]
 
 
 def unflatten(carry: Any, plan: Plan, step: Any, dt: ArrayLike) -> State:
