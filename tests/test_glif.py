@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle
 import pytest
+from cuda import assert_translated
 
 import lifjax
 from lifjax import GLIF
@@ -248,8 +249,7 @@ def test_the_kernel_can_be_translated_for_a_cuda_gpu():
         return kernel.advance(plan, ready, carry, count, out, first, stop, every=1, interpret=False)
 
     out = {"spikes": jnp.zeros((11, 300), jnp.uint8), "threshold": jnp.zeros((81, 300))}
-    traced = jax.jit(go).trace(plan, carry, jnp.zeros(300, jnp.int32), out, jnp.int32(0), jnp.int32(80))
-    assert "triton" in traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert_translated(go, plan, carry, jnp.zeros(300, jnp.int32), out, jnp.int32(0), jnp.int32(80))
 
 
 # What moves, by how much for a finite difference.
