@@ -1,7 +1,7 @@
 r"""Two to the power of t, at the price of a dozen vector operations.
 
-In float32, :math:`2^t = 2^n\,2^f` with the whole number n below t and f in [0, 1]: adding 1.5 2^23 to n leaves it in the
-lowest bits, from where it becomes the exponent, and a polynomial of degree 5 stands for 2^f (a fit of our own,
+In float32, :math:`2^t = 2^n\,2^f` with the whole number n below t and f in [0, 1]: adding 1.5 2^23 to n leaves it in
+the lowest bits, from where it becomes the exponent, and a polynomial of degree 5 stands for 2^f (a fit of our own,
 reweighted towards the smallest largest error; 1.6e-7 with its rounding).
 """
 
