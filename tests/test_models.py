@@ -14,6 +14,8 @@ from cases import MODELS
 import lifjax
 from lifjax import backend, surrogate
 from lifjax.neurons import Grid, parameters
+from lifjax.neurons.flow import at_most
+from lifjax.neurons.power import exp2
 from lifjax.simulate import blocks
 
 UNITS = {"ms", "1/ms", "mV", "nS", "pA", "pF", "Hz", "steps", "1", ""}
@@ -402,3 +404,14 @@ def test_a_contract_that_a_model_is_left_out_of_exists_and_a_reason_is_given():
         for contract, why in case.but.items():
             assert contract in globals()
             assert len(why) > 20
+
+
+def test_the_power_of_an_upstroke_is_right_everywhere_and_at_whole_numbers():
+    t = np.concatenate([np.linspace(-125.9, 126.9, 200_001), np.arange(-125, 127), [-1e-9, -0.0]]).astype(np.float32)
+    exact = 2.0 ** t.astype(np.float64)
+    assert np.abs(jax.jit(exp2)(t) / exact - 1).max() < 3e-7
+    assert 0 < float(exp2(jnp.float32(-1e30))) < 1.3e-38
+
+
+def test_what_is_no_number_is_not_taken_for_a_peak():
+    np.testing.assert_array_equal(at_most(jnp.array([np.nan, np.inf, -1.0]), jnp.array(0.0)), [np.nan, 0.0, -1.0])

@@ -18,7 +18,7 @@ from jax import Array
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree
 from lifjax.neurons.check import check_time_constant
 from lifjax.neurons.eif import Membrane, check_membrane, fired
-from lifjax.neurons.flow import onward
+from lifjax.neurons.flow import at_most, onward
 from lifjax.surrogate import Spike, at_reset, choose
 
 # C_m [pF], g_L [nS], E_L [mV], a [nS], tau_w [ms], b [pA], V_reset [mV], current [pA]
@@ -167,5 +167,5 @@ class AdEx:
             return jnp.where(stay, 0, dV), dw
 
         after, w_after = onward(c.integrator, slopes, (V, w), m.V_peak)
-        state = State(V=jnp.minimum(after, m.V_peak), w=w_after, refractory=refractory)
+        state = State(V=at_most(after, m.V_peak), w=w_after, refractory=refractory)
         return state, Shown(V=V, w=w, spikes=spiked)

@@ -19,7 +19,7 @@ from jax import Array
 
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
 from lifjax.neurons.check import check_count, check_order, check_time_constant
-from lifjax.neurons.flow import onward
+from lifjax.neurons.flow import at_most, onward
 from lifjax.neurons.power import LOG2_E, exp2
 from lifjax.neurons.upstroke import STEEPEST, Squeeze, exponential, fall, peak
 from lifjax.surrogate import Spike, at_reset, silence
@@ -157,7 +157,7 @@ class EIF:
             return (jnp.where(stay, 0, m.change(V, drive)),)
 
         (after,) = onward(c.integrator, slopes, (V,), m.V_peak)
-        return State(V=jnp.minimum(after, m.V_peak), refractory=refractory), Output(V=V, spikes=spiked)
+        return State(V=at_most(after, m.V_peak), refractory=refractory), Output(V=V, spikes=spiked)
 
 
 def fired(c: Any, V: Array, refractory: Array, given: Input, spike: Spike) -> tuple[Array, Array, Array]:

@@ -22,7 +22,7 @@ from jax import Array
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree
 from lifjax.neurons.check import check_order
 from lifjax.neurons.eif import check_membrane, fired
-from lifjax.neurons.flow import onward
+from lifjax.neurons.flow import at_most, onward
 from lifjax.neurons.upstroke import Squeeze, quadratic
 from lifjax.surrogate import Spike
 
@@ -63,14 +63,14 @@ class Parabola:
 
     def above(self, V: Array) -> Array:
         """V over the vertex, as it counts in a slope."""
-        return jnp.minimum(V, self.V_peak) - self.vertex
+        return at_most(V, self.V_peak) - self.vertex
 
     def change(self, V: Array, drive: tuple[Array, Any]) -> Array:
         """By how much V changes in a step."""
         constant, more = drive
         x = self.above(V)
         bent = jnp.maximum(x, self.bend)
-        constant = constant if more is None else constant - jnp.minimum(V, self.V_peak) * more
+        constant = constant if more is None else constant - at_most(V, self.V_peak) * more
         return bent * self.curve * x + constant
 
     @property
@@ -169,4 +169,4 @@ class QIF:
             return (jnp.where(stay, 0, m.change(V, drive)),)
 
         (after,) = onward(c.integrator, slopes, (V,), m.V_peak)
-        return State(V=jnp.minimum(after, m.V_peak), refractory=refractory), Output(V=V, spikes=spiked)
+        return State(V=at_most(after, m.V_peak), refractory=refractory), Output(V=V, spikes=spiked)
