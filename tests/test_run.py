@@ -117,6 +117,16 @@ def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
         lifjax.simulate(lifjax.LIF(), 300.0, 1.0, population=10_000)
 
 
+def test_too_little_memory_on_the_device_is_said_and_no_other_engine_tried(monkeypatch):
+    def exhausted(*args, **kwargs):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
+
+    monkeypatch.setattr(blocks, "_chunk", exhausted)
+    with pytest.raises(MemoryError, match=r"too little memory for 3,000 neurons at once: run fewer.*allocate 9 bytes"):
+        lifjax.simulate(lifjax.LIF(), 300.0, 1.0, population=3000)
+    assert backend.engine() == "packed"
+
+
 @pytest.mark.parametrize("more", [8, 100, 5000])
 def test_neurons_added_after_a_neuron_do_not_change_it(whole, more):
     run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=more)

@@ -1,11 +1,12 @@
 """How the scan is laid on the machine: how many steps a call takes, what memory there is, which devices."""
 
+import contextlib
 import dataclasses
 import functools
 import os
 import platform
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,7 @@ MANY = 512  # neurons
 _BLOCK = 16384  # neurons whose state stays in a core's own cache
 _SHARE = 1024  # neurons that are worth a core of their own
 ENGINES = ("packed", "kernel", "scan")
+_EXHAUSTED = "RESOURCE_EXHAUSTED"  # XLA's word for memory that is not there
 _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 _LANES = 16  # float32 numbers in the widest vector
 _RECORDED_A_CALL = 2**22  # bytes a block records before they are copied out; with fewer a call itself takes too long
@@ -160,9 +162,10 @@ def do_without(failed: str, error: Exception) -> bool:
     """Use the plain scan from now on, since the usual engine of this device failed; a warning says so once.
 
     Returns:
-        Whether there is one to fall back to: not if the scan itself failed, or if the user asked for the engine.
+        Whether there is one to fall back to: not if the scan itself failed, or if the user asked for the engine, or
+        where memory is what there is too little of.
     """
-    if failed == "scan" or os.environ.get("LIFJAX_ENGINE"):
+    if failed == "scan" or os.environ.get("LIFJAX_ENGINE") or _EXHAUSTED in str(error):
         return False
     if engine() == failed:
         _usual[jax.default_backend()] = "scan"
@@ -243,6 +246,24 @@ def require_memory(needs: dict[str, int], remedies: dict[str, str]) -> None:
         f"this run needs {human(total)}, but {human(there)} of memory is free: "
         + "; ".join(f"{name} takes {human(needs[name])}: {remedies[name]}" for name in largest)
     )
+
+
+@contextlib.contextmanager
+def device_memory(neurons: int) -> Iterator[None]:
+    """Say so where a device has too little memory for so many neurons.
+
+    Raises:
+        MemoryError: instead of JAX's own error.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if _EXHAUSTED not in str(error):
+            raise
+        raise MemoryError(
+            f"{device_name()} has too little memory for {neurons:,} neurons at once: run fewer of them, in parts one "
+            f"after the other or on more devices ({str(error).splitlines()[0]})"
+        ) from error
 
 
 def human(size: float) -> str:

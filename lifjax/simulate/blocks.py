@@ -252,18 +252,19 @@ def run_blocks(
     Returns:
         The blocks as they stand, and how many steps were done.
     """
-    blocks = Blocks(plan, carry, steps, buffers, count)
-    del carry  # the blocks have it
-    lay, done, last = buffers.layout, buffers.done, buffers.first + steps
-    ended = done >= steps
-    with Progress(steps, done, progress, lambda: buffers.told(blocks)) as moved, Stop() as stop:
-        while not ended:
-            first = buffers.first + done
-            stop_at = min(first - first % lay.round + lay.round, last)
-            blocks.advance(first, stop_at)
-            done = stop_at - buffers.first
-            ended = buffers.reached(done, blocks, stop.asked) or done >= steps
-            moved(stop_at - first)
+    with backend.device_memory(buffers.size):
+        blocks = Blocks(plan, carry, steps, buffers, count)
+        del carry  # the blocks have it
+        lay, done, last = buffers.layout, buffers.done, buffers.first + steps
+        ended = done >= steps
+        with Progress(steps, done, progress, lambda: buffers.told(blocks)) as moved, Stop() as stop:
+            while not ended:
+                first = buffers.first + done
+                stop_at = min(first - first % lay.round + lay.round, last)
+                blocks.advance(first, stop_at)
+                done = stop_at - buffers.first
+                ended = buffers.reached(done, blocks, stop.asked) or done >= steps
+                moved(stop_at - first)
     if done < steps:
         told = f"stopped after {done} of {steps} steps; what was done is kept: pass {buffers.way_on} to go on"
         warnings.warn(told, stacklevel=4)
