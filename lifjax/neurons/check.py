@@ -97,7 +97,7 @@ def check_value(name: str, value: Any, rule: Parameter) -> np.ndarray:
     unit = f" [{rule.unit}]" if rule.unit else ""
     if array.size == 0:
         raise ValueError(f"{name} is empty (shape {array.shape}); the {rule.meaning} needs at least one value{unit}")
-    low, high = array.min(), array.max()  # not finite if one value is not
+    low, high = float(array.min()), float(array.max())  # not finite if one value is not
     if -LARGEST <= low and high <= LARGEST and rule.allows(low) and rule.allows(high) and not _too_small(low, rule):
         return array
     if not np.isfinite(array).all():
