@@ -21,6 +21,7 @@ from lifjax.simulate import blocks
 UNITS = {"ms", "1/ms", "mV", "nS", "pA", "pF", "Hz", "steps", "1", ""}
 ORDER = {"euler": 1, "rk4": 4}
 SOFT = surrogate.gaussian()
+COUNTED = 384  # neurons
 each = pytest.mark.parametrize("case", MODELS, ids=lambda case: case.model.__name__)
 both = pytest.mark.parametrize("double", [False, True], ids=["float32", "float64"])
 integrated = pytest.mark.parametrize(
@@ -40,6 +41,26 @@ def rippled(case):
 def noisy(case, n=40):
     """A population and what drives it. Tests that share it, and what they record, share what is compiled."""
     return case.neuron(**case.mixed(n)), lifjax.white_noise(case.sweep(n), 0.02 * case.currents[1])
+
+
+def counted(case, currents, duration=1000.0, **fields):
+    """A run that keeps no more than spike counts; all that are tried so are padded to one shape, and share what is
+    compiled: (counts, rates [Hz]).
+    """
+    told = parameters(case.model)
+    given = {name: np.asarray(fields.get(name, case.value(name)), float) for name in told}
+    shape = np.broadcast_shapes(np.shape(currents), *(x.shape[told[name].leading :] for name, x in given.items()))
+
+    def padded(x, leading=0):
+        x = np.asarray(x, float)
+        inner = x.reshape(x.shape[:leading] + (1,) * (len(shape) + leading - x.ndim) + x.shape[leading:])
+        flat = np.broadcast_to(inner, (*x.shape[:leading], *shape)).reshape(*x.shape[:leading], -1)
+        return np.pad(flat, [(0, 0)] * leading + [(0, COUNTED - flat.shape[-1])], mode="edge")
+
+    neuron = case.neuron(**{name: padded(x, told[name].leading) for name, x in given.items()})
+    run = lifjax.simulate(neuron, padded(currents), duration, record=())
+    size = int(np.prod(shape))
+    return run.spike_count[:size].reshape(shape), run.firing_rate[:size].reshape(shape)
 
 
 def same(one, other):
@@ -105,11 +126,12 @@ def test_neurons_of_a_population_are_those_that_run_alone_bit_for_bit(case, doub
 @each
 def test_jit_and_vmap_of_integrate_give_the_run_bit_for_bit(case):
     # Where XLA is told all numbers, as here, it unrolls the loop over a few neurons, and contracts sums as it likes.
-    neuron, currents = case.neuron(), case.sweep(16).astype(np.float32)
-    run = lifjax.simulate(neuron, currents, 100.0, record=case.names)
+    neuron, currents, ripple = case.neuron(), case.sweep(24).astype(np.float32), rippled(case)
+    one_each = {name: np.stack([case.value(name)] * 24, -1) for name in parameters(case.model)}
+    run = lifjax.simulate(case.neuron(**one_each), currents + ripple, 100.0, record=case.names)
 
     def go(current):
-        return lifjax.integrate(neuron, current, 1000, record=case.names)[1]
+        return lifjax.integrate(neuron, current + ripple, 1000, record=case.names)[1]
 
     if case.drawn:  # mapped neurons are each the first of a population, so populations are mapped
         both_alike = jax.vmap(go, out_axes=-2)(np.stack([currents, currents]))
@@ -159,9 +181,11 @@ def test_blocks_chunks_and_engines_give_the_same_bits(case, double, monkeypatch)
 def test_its_error_falls_with_the_step_as_its_order_says(case, integrator, x64):
     neuron = case.neuron(V_init=case.value("V_init") - 5.0)
     begin = lifjax.State(step=0, neuron=dataclasses.replace(neuron.start(), **case.begun))
+    quiet = case.quiet + lifjax.sinusoid(0.0, 10.0)  # and what is recorded: as in other tests, so compiled once
 
     def after(dt):
-        run = lifjax.simulate(neuron, case.quiet, 16.0 - dt / 2, dt=dt, integrator=integrator, record=(), state=begin)
+        how = {"dt": dt, "integrator": integrator, "record": case.names}
+        run = lifjax.simulate(neuron, quiet, 16.0 - dt / 2, state=begin, **how)
         assert run.spike_count == 0
         return float(run.state.neuron.V)
 
@@ -268,14 +292,14 @@ def test_a_surrogate_run_is_the_hard_run(case):
 def test_the_derivative_of_its_spike_counts_has_the_sign_of_a_difference_and_about_its_size(case):
     currents, begins = case.sweep(24), np.linspace(-6, 6, 16)[:, None] + case.value("V_init")
 
-    def moved(by, **fields):  # of elements, all are moved alike
-        return case.neuron(**{name: case.value(name).astype(np.float32) + by[name] for name in by}, **fields)
+    def moved(by):  # of elements, all are moved alike
+        return {name: case.value(name).astype(np.float32) + by[name] for name in by}
 
     def counts(**by):  # from many beginnings, since a count is a whole number
-        return lifjax.simulate(moved(by, V_init=begins), currents, 1000.0, record=()).spike_count.mean()
+        return counted(case, currents, V_init=begins, **moved(by))[0].mean()
 
     def soft(by):
-        return lifjax.integrate(moved(by), currents, 10_000, spike=SOFT, record=())[1].spike_count
+        return lifjax.integrate(case.neuron(**moved(by)), currents, 10_000, spike=SOFT, record=())[1].spike_count
 
     slopes = jax.jacfwd(soft)(dict.fromkeys(case.moves, jnp.float32(0)))
     for name, by in case.moves.items():
@@ -296,8 +320,7 @@ def test_fit_rates_finds_rates_again(case):
         start[name] = np.full(n, value)
         truth[name] = value * (1 + off * rng.uniform(-1, 1, n)) if share else value + off * rng.uniform(-1, 1, n)
     currents = case.sweep(3)[:, None]
-    rates = lifjax.simulate(case.neuron(**truth), currents, 1000.0, record=()).firing_rate
-    begun = lifjax.simulate(case.neuron(**start), currents, 1000.0, record=()).firing_rate
+    rates, begun = (counted(case, currents, **fields)[1] for fields in (truth, start))
     found = lifjax.fit_rates(case.neuron(**start), currents, rates, 1000.0, free=tuple(case.fits), tolerance=0.4)
     off = np.abs(found.rates - rates).max(axis=0)
     before = np.abs(begun - rates).max(axis=0)
@@ -309,8 +332,7 @@ def test_fit_rates_finds_rates_again(case):
 @each
 def test_a_fit_that_begins_silent_finds_its_way_to_the_rates(case):
     (name,), currents = case.silent, case.sweep(3)
-    rates = lifjax.simulate(case.neuron(), currents, 1000.0, record=()).firing_rate
-    begun = lifjax.simulate(case.neuron(**case.silent), currents, 1000.0, record=()).firing_rate
+    rates, begun = (counted(case, currents, **fields)[1] for fields in ({}, case.silent))
     found = lifjax.fit_rates(case.neuron(**case.silent), currents, rates, 1000.0, free=name, tolerance=0.4)
     assert begun[0] <= 1
     np.testing.assert_allclose(found.rates, rates, rtol=0, atol=1.0 + 1e-6)

@@ -192,6 +192,8 @@ class Grid:
 
     Numbers are worked out in NumPy, times in float64, where they are known, and in JAX where they are traced.
     ``tau_m`` is the time constant of the membrane where its response to a current that decays within a step is known.
+    ``conducts`` says whether there may be a conductance; where there is none, linear models compile alike for both of
+    their integrators.
     """
 
     dt: Any
@@ -199,6 +201,7 @@ class Grid:
     first: Any = 0
     integrator: str = "euler"
     tau_m: Any = None
+    conducts: bool = True
 
     def __post_init__(self) -> None:
         if self.integrator not in INTEGRATORS:

@@ -319,7 +319,7 @@ class GLIF:
             rate=number(rate),
             g_L=number(self.g_L),
             pull=number(exactly(self.g_L) * E_L),
-            exact=grid.integrator == "exact",
+            exact=grid.integrator == "exact" and grid.conducts,
         )
 
     def start(self) -> State:

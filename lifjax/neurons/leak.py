@@ -136,7 +136,7 @@ def leak(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -
         -74.90
     """
     steady = _steady(grid, E_L, g_L, tau_m, V_reset)
-    if grid.integrator != "exact":
+    if grid.integrator != "exact" or not grid.conducts:
         return steady
     E, g, tau = (exactly(x) for x in (E_L, g_L, tau_m))
     return ExactLeak(

@@ -18,7 +18,7 @@ from lifjax.neurons.base import Grid, Neuron, parameters, traced, working_dtype
 from lifjax.neurons.check import check_model
 from lifjax.record import OFFSET, Recording, State, chosen
 from lifjax.simulate.step import Plan, laid_out, stepper
-from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, begun, terms
+from lifjax.stimulus.base import Lanes, Stimulus, StimulusLike, begun, conducting, terms
 from lifjax.surrogate import Spike, threshold
 
 
@@ -137,14 +137,16 @@ def make_ready(
     first = np.int32(0) if state is None else state.step
     if seed is None:
         seed = 0 if state is None or state.seed is None else state.seed
-    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator, tau_m=membrane(neuron, integrator))
+    kinds, tau_m = tuple(drive.kind for drive in drives), membrane(neuron, integrator)
+    conducts = any(map(conducting, kinds))
+    grid = Grid(dt=dt, steps=steps, first=first, integrator=integrator, tau_m=tau_m, conducts=conducts)
     between = None if spike_timing == "grid" else getattr(neuron, "interpolated", None)
     plan = Plan(
         constants=neuron.constants(grid) if between is None else between.constants(neuron, grid),
         drives=tuple(drive.prepare(grid) for drive in drives),
         seed=noise.words(operator.index(seed)) if isinstance(seed, numbers.Integral) else seed,
         model=between or type(neuron),
-        kinds=tuple(drive.kind for drive in drives),
+        kinds=kinds,
         shape=population_shape(neuron, drives, state, population) if shape is None else shape,
     )
     start = neuron.start() if between is None else between.start(neuron)

@@ -79,6 +79,12 @@ class Stimulus:
         return state, Input(current=current)
 
 
+def conducting(kind: type[Stimulus]) -> bool:
+    """Whether a stimulus may give a conductance: one that does not say so may if it has a `drive` of its own."""
+    own = kind.__mro__[: kind.__mro__.index(Stimulus)]
+    return bool(getattr(kind, "reversal", any("drive" in vars(one) for one in own)))
+
+
 StimulusLike = Stimulus | Values
 
 STEPS, BEGIN = (0, 4), (1, 5)  # the purposes of what stimuli draw: for each neuron, for each shared source
