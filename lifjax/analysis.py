@@ -372,9 +372,13 @@ def _position(times: Any, width: float, t_start: float = 0.0) -> Any:
 
 def _count_pairs(i: _Flat, j: _Flat, bin_size: Any, window: Any) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of spikes of i and j, train by train, at each lag of j behind i, (trains, lags) int64; and the lags."""
-    if np.shape(window) != (2,) or np.asarray(window).dtype.kind not in "iu" or window[0] > window[1]:
+    try:
+        ends = np.asarray(window)
+    except ValueError:  # ragged
+        ends = np.zeros(0)
+    if ends.shape != (2,) or ends.dtype.kind not in "iu" or ends[0] > ends[1]:
         raise ValueError(f"window = {window!r} is not two whole numbers that rise; give the first and last lag in bins")
-    (first, last), width = map(int, window), _number("bin_size", bin_size, above=0.0)
+    (first, last), width = map(int, ends), _number("bin_size", bin_size, above=0.0)
     places, trains = [_position(flat.values, width) for flat in (i, j)], len(i.counts)
     # Trains are laid so far apart that no lag reaches from one to the next.
     reach = max(float(np.abs(place).max(initial=0)) for place in places)

@@ -66,7 +66,9 @@ def _number(pars: Pars, name: str) -> float:
     if not isinstance(pars, Mapping) or name not in pars:
         raise ValueError(f"pars = {shown(pars)} has no {name!r}; give what default_pars() returns")
     value = concrete(f"pars: {name}", pars[name])
-    rule = Parameter("", name, above=0.0 if name in ("dt", "tau_m", "g_L") else None)
+    rule = Parameter(
+        "", name, above=0.0 if name in ("dt", "tau_m", "g_L") else None, least=0.0 if name == "T" else None
+    )
     if value.ndim or np.isnan(value) or (name != "tref" and not np.isfinite(value)) or rule.broken_by(value):
         raise ValueError(f"pars: {name} = {shown(pars[name])} must be one finite number {rule.rule}".rstrip())
     return float(value)

@@ -317,7 +317,7 @@ def test_a_door_ends_in_clear_words_or_in_finite_numbers(group, monkeypatch):
     fuzz()
     names = {door.name for door in doors}
     found = [told for (name, *_), told in FINDINGS.items() if name in names]
-    assert not found, f"{len(found)} findings"
+    assert not found, "\n".join([f"{len(found)} findings", *found])
 
 
 def test_every_public_name_is_a_door():

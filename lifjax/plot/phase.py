@@ -38,6 +38,7 @@ def phase_plane(run: Run, neuron: int = 0, ax: Axes | None = None, t_start: T = 
         >>> lifjax.plot.phase_plane(run).get_ylabel()
         'adaptation current w (pA)'
     """
+    drawing.check_run(run)
     name = _second(run.neuron)
     if missing := [what for what in ("V", name, "current") if what not in run.traces]:
         raise ValueError(f"phase_plane: {missing[0]} was not recorded; run again with record={_asked(name)}")
