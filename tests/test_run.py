@@ -245,13 +245,16 @@ def test_ctrl_c_hands_back_what_was_done_and_the_run_can_go_on(monkeypatch, prog
             os.kill(os.getpid(), signal.SIGINT)
         return chunk(*args, **kwargs)
 
+    def go(duration, **how):
+        kept = ("V", "spikes", "current")
+        return lifjax.simulate(lifjax.LIF(), NOISY, duration, seed=3, population=7, record=kept, **how)
+
     monkeypatch.setattr(blocks, "_chunk", interrupted)
     with pytest.warns(UserWarning, match="stopped after 96 of 1000 steps"):
-        run = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7, progress=progress)
+        run = go(100.0, progress=progress)
     monkeypatch.undo()
     assert run.steps == len(run.times) == len(run.V) == len(run.spikes) == 96
-    rest = lifjax.simulate(lifjax.LIF(), NOISY, 90.4, seed=3, population=7, state=run.state)
-    one = lifjax.simulate(lifjax.LIF(), NOISY, 100.0, seed=3, population=7)
+    rest, one = go(90.4, state=run.state), go(100.0)
     np.testing.assert_array_equal(np.concatenate([run.V, rest.V]), one.V)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

@@ -158,12 +158,7 @@ def test_what_a_model_and_its_synapses_draw_and_keep_is_the_same_after_an_end_on
     there = lifjax.load(tmp_path / "run")
     assert_same(there, run)
     there.verify()
-    on = [
-        lifjax.simulate(one.neuron, one.stimulus, 5.0, state=one.state, record=("spikes",), **{
-            name: how[name] for name in ("integrator", "spike_timing") if name in how
-        })
-        for one in (there, run)
-    ]  # fmt: skip
+    on = [lifjax.simulate(one.neuron, one.stimulus, 5.0, state=one.state, **how) for one in (there, run)]
     np.testing.assert_array_equal(on[0].spikes, on[1].spikes)
 
 
