@@ -142,17 +142,17 @@ def test_the_kernel_can_be_translated_for_a_cuda_gpu(stimulus):
     assert "triton" in traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
-def test_one_compilation_serves_all_durations_seeds_currents_and_parameters_with_any_number_of_chunks():
+def test_one_compilation_serves_all_durations_seeds_numbers_and_a_linear_models_integrators_with_any_number_of_chunks():
     compiled = []
 
     def hear(name, seconds, **kwargs):
         if name.endswith("backend_compile_duration"):
             compiled.append(kwargs.get("fun_name"))
 
-    def go(duration, mean=200.0, tau_m=10.0, seed=0):
+    def go(duration, mean=200.0, tau_m=10.0, **how):
         compiled.clear()
         stimulus = lifjax.white_noise(mean, 5.0)
-        lifjax.simulate(lifjax.LIF(tau_m=tau_m), stimulus, duration, seed=seed, record=("spikes",), population=2111)
+        lifjax.simulate(lifjax.LIF(tau_m=tau_m), stimulus, duration, record=("spikes",), population=2111, **how)
         return len([name for name in compiled if "chunk" in str(name)])
 
     def recorded(length):
@@ -167,5 +167,6 @@ def test_one_compilation_serves_all_durations_seeds_currents_and_parameters_with
         assert go(50.0) == 1
         assert go(2000.0) == 0  # more steps than one call takes
         assert go(77.7, mean=250.0, tau_m=12.0, seed=5) == 0
+        assert go(50.0, integrator="exact") == 0
     finally:
         jax.monitoring.unregister_event_duration_listener(hear)

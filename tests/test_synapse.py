@@ -10,6 +10,7 @@ from scipy.integrate import solve_ivp
 import lifjax
 from lifjax import backend
 from lifjax.neurons import Grid
+from lifjax.stimulus.base import Constant, Stimulus, conducting
 from lifjax.stimulus.synapse import within_a_step
 
 QUIET = lifjax.LIF(V_th=1e6)
@@ -144,6 +145,16 @@ def test_models_that_are_not_linear_take_all_three_kinds(x64, model):
     assert run.V[15] > -70.5
     assert run.V[20] - run.V[19] == pytest.approx(-1.0, abs=0.1)
     assert run.V[35] > run.V[30]
+
+
+def test_only_a_stimulus_that_gives_no_conductance_is_taken_for_one():
+    class Own(Stimulus):
+        @classmethod
+        def drive(cls, c, state, k, word, lanes):
+            return state, None
+
+    current, conductance = (lifjax.synapse(GIVEN([1.0]), 1.0, 5.0, E_rev=E).kind for E in (None, 0.0))
+    assert [conducting(kind) for kind in (Constant, current, conductance, Own)] == [False, False, True, True]
 
 
 def test_a_spike_acts_from_the_first_grid_time_at_or_after_it_and_spikes_of_one_step_add_up():
