@@ -11,7 +11,6 @@ in none, and a last bin that would end after t_stop is left out.
 
 import math
 import numbers
-import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -330,8 +329,7 @@ class _Flat(NamedTuple):
 def _read(name: str, given: Any, single: bool | None = None, least: float = -_FURTHEST) -> _Flat:
     one = not isinstance(given, Sequence) or (isinstance(given[0], numbers.Real | str) if given else single is True)
     trains = [given] if one else list(given)
-    kinds = operator.attrgetter("ndim", "dtype.kind")
-    if set(map(type, trains)) - {np.ndarray} or set(map(kinds, trains)) - {(1, "f")}:
+    if {type(train) for train in trains} - {np.ndarray} or {(x.ndim, x.dtype.kind) for x in trains} - {(1, "f")}:
         trains = [_array(name if one else f"{name}[{k}]", train) for k, train in enumerate(trains)]
     if single is not None and single != one:
         raise ValueError(f"{name} is {'one train' if one else 'a list'}; give {'one train' if single else 'a list'}")
@@ -372,11 +370,8 @@ def _position(times: Any, width: float, t_start: float = 0.0) -> Any:
 
 def _count_pairs(i: _Flat, j: _Flat, bin_size: Any, window: Any) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of spikes of i and j, train by train, at each lag of j behind i, (trains, lags) int64; and the lags."""
-    try:
-        ends = np.asarray(window)
-    except ValueError:  # ragged
-        ends = np.zeros(0)
-    if ends.shape != (2,) or ends.dtype.kind not in "iu" or ends[0] > ends[1]:
+    ends = tuple(window) if np.iterable(window) else ()
+    if [isinstance(end, numbers.Integral) for end in ends] != [True, True] or ends[0] > ends[1]:
         raise ValueError(f"window = {window!r} is not two whole numbers that rise; give the first and last lag in bins")
     (first, last), width = map(int, ends), _number("bin_size", bin_size, above=0.0)
     places, trains = [_position(flat.values, width) for flat in (i, j)], len(i.counts)

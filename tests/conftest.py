@@ -31,6 +31,13 @@ def x64():
 
 
 @pytest.fixture
+def cpu():
+    """For a test about what is done on a CPU alone."""
+    if jax.default_backend() != "cpu":
+        pytest.skip("threads over blocks and engines of a CPU")
+
+
+@pytest.fixture
 def small(monkeypatch):
     """Runs on disk that are cut into many pieces."""
     import stored

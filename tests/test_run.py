@@ -98,7 +98,7 @@ def test_blocks_keep_subsets_strides_shapes_and_parameters_of_each_neuron(monkey
 
 
 @pytest.mark.parametrize("x64", [False, True])
-def test_threads_over_blocks_give_the_run_of_one_block_in_both_precisions(x64, monkeypatch):
+def test_threads_over_blocks_give_the_run_of_one_block_in_both_precisions(x64, monkeypatch, cpu):
     with jax.enable_x64(x64):
         several = lifjax.simulate(lifjax.LIF(), NOISY, 20.0, seed=3, population=10_007, neurons=[3, 10_006])
         assert len(backend.layout(10_007, 0).begins) > 1

@@ -317,7 +317,7 @@ CUT = {
 
 @pytest.mark.parametrize(("integrator", "double"), [("euler", False), ("exact", True)])
 @pytest.mark.parametrize("name", CUT)
-def test_synapses_and_shared_noise_have_the_same_bits_however_a_run_is_cut(name, integrator, double, monkeypatch):
+def test_synapses_and_shared_noise_have_the_same_bits_however_a_run_is_cut(name, integrator, double, monkeypatch, cpu):
     def go(duration=50.0, record=(), **kwargs):
         return lifjax.simulate(
             lifjax.LIF(), CUT[name], duration, integrator=integrator, record=record, population=N, **kwargs
