@@ -271,7 +271,7 @@ def onset(neuron: Any) -> tuple[Any, Any]:
 def traced(*values: Any) -> bool:
     """Whether any value is being traced by a JAX transformation, so that nothing can be read off it."""
     unsure = [value for value in values if type(value) not in _NEVER_TRACED and not isinstance(value, Iterator)]
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(unsure))
+    return bool(unsure) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(unsure))
 
 
 def exactly(value: Values) -> Any:

@@ -158,7 +158,8 @@ class Block:
         begin, size = buffers.layout.begins[number], buffers.layout.block
         self.plan, self.number, self.begin, self.size, self.buffers = plan, number, begin, size, buffers
         self.device = device
-        self.carry = host.placed(jax.tree.map(lambda leaf: leaf[begin : begin + size], carry), device)
+        # From the host, since a chunk takes over the memory of what it is given on a device, which may be the user's.
+        self.carry = host.placed(jax.tree.map(lambda leaf: np.asarray(leaf)[begin : begin + size], carry), device)
         self.count = host.placed(count[begin : begin + size], device)
         self.record, self.select, self.began = buffers.record, None, False
         self.columns: Any = slice(begin, begin + size)
@@ -284,8 +285,6 @@ class Blocks:
                 jax.tree.map(lambda x, at=device: jax.device_put(x, at) if np.ndim(x) else x, plan) for device in places
             ]
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
-        # On the host, since a chunk takes over the memory of what it is given there, which may be the user's.
-        carry = jax.tree.map(np.asarray, carry)
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
         turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
         self.all = [Block(plan, carry, count, number, buffers, most, device) for number, plan, device in turns]
@@ -308,7 +307,7 @@ class Blocks:
             flat = np.empty(self.buffers.size, parts[0].dtype)
             for block, part in zip(self.all, parts, strict=True):
                 begin = block.begin - self.buffers.begin
-                host.copy(flat[begin : begin + block.size], host.seen(part))
+                host.copy(flat[begin : begin + block.size], host.seen(part, last=True))
             return flat
 
         return jax.tree.map(whole, *(block.carry for block in self.all)), whole(*(block.count for block in self.all))

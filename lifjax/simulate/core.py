@@ -166,7 +166,7 @@ def make_ready(
         xp: Any = np if isinstance(leaf, np.ndarray | np.generic) else jnp  # NumPy's own take far less time
         return xp.broadcast_to(xp.asarray(leaf, dtype), plan.shape).reshape(-1)
 
-    return plan, (jax.tree.map(flat, start), jax.tree.map(flat, carried)), first
+    return plan, jax.tree.map(flat, (start, carried)), first
 
 
 def membrane(neuron: Neuron, integrator: str) -> Any:
