@@ -32,7 +32,7 @@ _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 _LANES = 16  # float32 numbers in the widest vector
 _RECORDED_A_CALL = 2**22  # bytes a block records before they are copied out; with fewer a call itself takes too long
 _ON_A_GPU = 2**28
-_STEPS_A_CALL = (256, 16384)
+_STEPS_A_CALL = (512, 16384)
 _NEURON_STEPS_A_ROUND = (2**31, 2**35)  # on a CPU, on a GPU
 
 _CHUNK = 2**22  # bytes of a chunk on disk before it is compressed
