@@ -109,12 +109,13 @@ def fit_table(results: dict[str, Any], path: str) -> str:
     rows = [
         f"Of 10,000 neurons, the gradient of a loss of all spike counts ([all figures]({path})):",
         "",
-        f"| a gradient step | {' | '.join(lengths)} | memory | {' | '.join(lengths[1:])}: memory |",
-        "|---|" + "---|" * (len(steps) + 2),
+        f"| a gradient step | {' | '.join(lengths)} | {' | '.join(f'{x}: memory' for x in lengths)} |",
+        "|---|" + "---|" * (2 * len(steps)),
     ]
     for name in steps[0]["contestants"]:
         cells = [_cell(one["contestants"], name, 1e-3, "ms") for one in steps]
-        cells += [f"{one['contestants'][name]['memory'] / 1e6:,.0f} MB" for one in steps]
+        found = [one["contestants"].get(name, {}) for one in steps]
+        cells += [f"{x['memory'] / 1e6:,.0f} MB" if "memory" in x else "cannot" for x in found]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     rows += ["", "Five rates of one neuron, fitted to half a hertz:", "", "| a fit | time |", "|---|---|"]
     rows += [

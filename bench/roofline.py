@@ -35,11 +35,11 @@ def operations(model: str, stimulus: str) -> float:
         return carry, [shows["spikes"] for shows in shown]
 
     jaxpr = jax.make_jaxpr(two_steps)(carry, jnp.int32(0)).jaxpr
-    return _count(jaxpr, [True] * len(jaxpr.invars), [True] * len(jaxpr.outvars))[0] / 2
+    return _count(jaxpr, [True] * len(jaxpr.invars), [True] * len(jaxpr.outvars)) / 2
 
 
-def _count(jaxpr: Any, moving: list[bool], wanted: list[bool]) -> tuple[int, list[bool]]:
-    """How many operations depend on what moves and lead to what is wanted; and which results move."""
+def _count(jaxpr: Any, moving: list[bool], wanted: list[bool]) -> int:
+    """How many operations depend on what moves and lead to what is wanted."""
     moves = {var for var, moved in zip(jaxpr.invars, moving, strict=True) if moved}
     for equation in jaxpr.eqns:
         if any(_among(x, moves) for x in equation.invars):
@@ -55,10 +55,10 @@ def _count(jaxpr: Any, moving: list[bool], wanted: list[bool]) -> tuple[int, lis
         inner = next((x for x in equation.params.values() if hasattr(x, "eqns") or hasattr(x, "jaxpr")), None)
         if inner is not None:
             inside = [_among(x, moves) for x in equation.invars]
-            total += _count(getattr(inner, "jaxpr", inner), inside, [out in needs for out in equation.outvars])[0]
+            total += _count(getattr(inner, "jaxpr", inner), inside, [out in needs for out in equation.outvars])
         elif equation.primitive.name not in _FREE and not _renames(equation):
             total += any(math.prod(out.aval.shape) == _NEURONS for out in equation.outvars)
-    return total, [_among(var, moves) for var in jaxpr.outvars]
+    return total
 
 
 def _renames(equation: Any) -> bool:

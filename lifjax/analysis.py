@@ -370,7 +370,7 @@ def _position(times: Any, width: float, t_start: float = 0.0) -> Any:
 
 def _count_pairs(i: _Flat, j: _Flat, bin_size: Any, window: Any) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of spikes of i and j, train by train, at each lag of j behind i, (trains, lags) int64; and the lags."""
-    ends = tuple(window) if np.iterable(window) else ()
+    ends = tuple(window) if isinstance(window, Sequence | np.ndarray) and np.iterable(window) else ()
     if [isinstance(end, numbers.Integral) for end in ends] != [True, True] or ends[0] > ends[1]:
         raise ValueError(f"window = {window!r} is not two whole numbers that rise; give the first and last lag in bins")
     (first, last), width = map(int, ends), _number("bin_size", bin_size, above=0.0)
