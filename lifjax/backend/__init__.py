@@ -30,6 +30,7 @@ ENGINES = ("packed", "kernel", "scan")
 _EXHAUSTED = "RESOURCE_EXHAUSTED"  # XLA's word for memory that is not there
 _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 _LANES = 16  # float32 numbers in the widest vector
+_STRIP = 1024  # neurons at most whose state stays in a core's nearest cache
 _RECORDED_A_CALL = 2**22  # bytes a block records before they are copied out; with fewer a call itself takes too long
 _ON_A_GPU = 2**28
 _STEPS_A_CALL = (512, 16384)
@@ -83,12 +84,31 @@ def layout(neurons: int, recorded: float) -> Layout:
         blocks = -(-neurons // _BLOCK)
         blocks += -blocks % cores()
     block = -(-neurons // blocks)
-    block = neurons if blocks == 1 else block + -block % _LANES
+    if blocks > 1:  # whole vectors, and where they are many in strips of whole vectors
+        widths = [(n, -(-block // n)) for n in _counts(block)]
+        block = min(n * (width + -width % _LANES) for n, width in widths)
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
     low, high = _STEPS_A_CALL
     turn = _power_of_two(min(max(_NEURON_STEPS_A_ROUND[not on_cpu] // neurons, low), high))
     fit = (_RECORDED_A_CALL if on_cpu else _ON_A_GPU) * len(begins) / max(1, recorded)
     return Layout(block, begins, _power_of_two(min(max(fit, OCTET), turn)), turn)
+
+
+def strip(block: int) -> int:
+    """How many neurons of a block a CPU runs at once: a part of it that a core's nearest cache holds, if it has such.
+
+    Example:
+        >>> strip(16384), strip(1000), strip(12512), strip(10007)
+        (1024, 1000, 736, 10007)
+    """
+    parts = [block // n for n in _counts(block) if block % n == 0]
+    return max((part for part in parts if part % _LANES == 0), default=max(parts, default=block))
+
+
+def _counts(block: int) -> range:
+    """Into how many strips a block may be cut."""
+    least = -(-block // _STRIP)
+    return range(least, max(least, 2 * block // _STRIP) + 1)
 
 
 def in_chunks(lay: Layout, neurons: int, width: int, most: int) -> Layout:

@@ -12,6 +12,10 @@ jaxopt) solves one problem with one damping and one end; here every group has it
 Rates are whole spikes over the duration, so the error is a staircase on which a step may change nothing. A step is
 therefore taken even where the error did not fall, the best of all is kept apart, and a group that has found nothing
 better for a while begins anew near its best.
+
+Under noise that is drawn anew in each iteration the best is only the one with the luckiest draw. From it on a group
+settles: each step leads to what the parameters are under its own noise, and the mean over many steps is as good as one
+under that many times as many trials (Polyak and Juditsky 1992, doi:10.1137/0330046).
 """
 
 import dataclasses
@@ -89,6 +93,7 @@ class Search:
     damping: lambda.
     stale: iterations since the best was found.
     matrix: J^T J at the best, (groups, parameters, parameters).
+    settling: whether u is on its way around the best, and total, the sum of where it came by since.
     memory: what an optax optimiser remembers.
     """
 
@@ -98,6 +103,8 @@ class Search:
     damping: Array
     stale: Array
     matrix: Array
+    settling: Array
+    total: Array
     memory: Any
 
 
@@ -113,6 +120,8 @@ def search_from(u: Any, optimizer: Any) -> Search:
         damping=of(1e-2),
         stale=jnp.zeros(groups, jnp.int32),
         matrix=jnp.zeros((groups, count, count), u.dtype),
+        settling=jnp.bool(False),
+        total=jnp.zeros_like(u),
         memory=() if optimizer is None else optimizer.init(u),
     )
 
@@ -200,6 +209,7 @@ def moved(search: Search, residuals: Array, jacobian: Array, optimizer: Any) -> 
     best = jnp.where(better[None], search.u, search.best)
     stale = jnp.where(better, 0, search.stale + 1)
     damping = jnp.clip(jnp.where(better, search.damping / 3, search.damping * 2), *_DAMPING)
+    damping = jnp.where(search.settling, _DAMPING[0], damping)
     if optimizer is None:
         step, memory = _gauss_newton(matrix, slope, damping), search.memory
     else:
@@ -213,6 +223,8 @@ def moved(search: Search, residuals: Array, jacobian: Array, optimizer: Any) -> 
         damping=damping,
         stale=stale,
         matrix=jnp.where(better[:, None, None], matrix, search.matrix),
+        settling=search.settling,
+        total=jnp.where(search.settling, search.total + u, 0),
         memory=memory,
     )
 
@@ -230,7 +242,7 @@ def _gauss_newton(matrix: Array, slope: Array, damping: Array) -> Array:
 def nudged(search: Search, group: Array, seed: Array, i: Array) -> Search:
     """Begin anew near the best, a random step away, where nothing better was found for a while."""
     turn = search.stale // _ANEW
-    now = (search.stale % _ANEW == 0) & (turn > 0)
+    now = (search.stale % _ANEW == 0) & (turn > 0) & ~search.settling
     size = jnp.where(turn % _OFTEN == _OFTEN - 1, _LEAP, _KICK * turn.astype(search.u.dtype))
     step = jnp.stack([
         noise.normal(noise.bits(noise.key(seed, stream, purpose=2), group, i + 8 * search.stale))

@@ -15,6 +15,7 @@ from lifjax.fit.problem import Problem
 from lifjax.simulate.blocks import Stop
 
 ROUND = 8  # iterations between two looks at what is done
+SETTLING = 24  # iterations under fresh noise over which the mean is taken
 _LANES = 4096  # of a block, whose numbers stay in a core's own cache
 _SMALL = 8  # by how much blocks shrink once few groups are left
 
@@ -57,39 +58,67 @@ def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patienc
         patience: it is done, too, after so many iterations in which it did not get better.
         progress: show a progress bar.
     """
-    groups = problem.cut.groups
-    least = max(tolerance, 1e-4 * 1000 / problem.duration) ** 2  # less is rounding
     state = jax.tree.map(np.array, search_from(starts(problem, restarts), problem.optimizer))
-    count = state.merit.size
-    active = np.ones(count, bool)
-    done = np.zeros(count, np.int32)
-    history = np.full((steps, groups), np.inf, np.float32)
-    stopped, began, compiled = False, 0, set[int]()
+    settling = min(SETTLING, steps // 2) if problem.fresh and problem.optimizer is None else 0
     with Bar(steps, progress) as bar, Stop() as stop:
-        while began < steps and active.any():
-            now = min(ROUND, steps - began)
-            merits = _round(problem, state, np.flatnonzero(active), began, now, compiled)
-            done[active] += now
-            best = np.fmin.reduce(merits.reshape(now, restarts, groups), axis=1)
-            history[began : began + now] = np.sqrt(np.where(np.isnan(best), np.inf, best))
-            began += now
-            met = state.merit <= least
-            met |= np.tile(met.reshape(restarts, groups).any(axis=0), restarts)
-            active &= ~met & (state.stale < patience)
-            bar(now, np.sqrt(state.merit.reshape(restarts, groups).min(axis=0)), active)
-            if stop.asked:
-                stopped = True
-                break
-    if stopped:
-        warnings.warn(f"stopped after {began} of {steps} iterations; the best until then is kept", stacklevel=4)
-    pick = state.merit.reshape(restarts, groups).argmin(axis=0) * groups + np.arange(groups)
+        hunt = Hunt(problem, restarts, steps, bar, stop)
+        hunt.search(state, steps - settling, tolerance, patience)
+        best = state.merit.reshape(restarts, -1).argmin(axis=0)
+        pick = best * problem.cut.groups + np.arange(problem.cut.groups)
+        u = state.best[:, pick]
+        if settling and not hunt.stopped:
+            state = dataclasses.replace(state, u=state.best, settling=np.array(True))
+            u = hunt.settle(state, pick, settling)
+    if hunt.stopped:
+        warnings.warn(f"stopped after {hunt.began} of {steps} iterations; the best until then is kept", stacklevel=4)
     return Found(
-        u=state.best[:, pick],
+        u=u,
         matrix=state.matrix[pick],
-        history=np.minimum.accumulate(history[:began], axis=0),
-        iterations=done.reshape(restarts, groups).max(axis=0),
-        stopped=stopped,
+        history=np.minimum.accumulate(hunt.history[: hunt.began], axis=0),
+        iterations=hunt.done.reshape(restarts, -1).max(axis=0),
+        stopped=hunt.stopped,
     )
+
+
+class Hunt:
+    """The rounds of a search: how many iterations began, whether Ctrl-C ended it, and what was found on the way."""
+
+    def __init__(self, problem: Problem, restarts: int, steps: int, bar: Any, stop: Stop) -> None:
+        self.problem, self.restarts, self.bar, self.stop = problem, restarts, bar, stop
+        self.began, self.compiled = 0, set[int]()
+        self.stopped = False
+        self.done = np.zeros(restarts * problem.cut.groups, np.int32)
+        self.history = np.full((steps, problem.cut.groups), np.inf, np.float32)
+
+    def search(self, state: Search, until: int, tolerance: float, patience: int) -> None:
+        """Search for better ones, each candidate for as long as it finds any."""
+        least = max(tolerance, 1e-4 * 1000 / self.problem.duration) ** 2  # less is rounding
+        active = np.ones(state.merit.size, bool)
+        while self.began < until and active.any() and not self.stopped:
+            self.round(state, active, until)
+            met = state.merit <= least
+            met |= np.tile(met.reshape(self.restarts, -1).any(axis=0), self.restarts)
+            active &= ~met & (state.stale < patience)
+
+    def settle(self, state: Search, pick: np.ndarray, iterations: int) -> np.ndarray:
+        """Where the picked ones are in the mean of so many iterations, (parameters, groups)."""
+        first = self.began
+        active = np.zeros(state.merit.size, bool)
+        active[pick] = True
+        while self.began < first + iterations and not self.stopped:
+            self.round(state, active, first + iterations)
+        return np.asarray(state.total)[:, pick] / np.float32(self.began - first)
+
+    def round(self, state: Search, active: np.ndarray, until: int) -> None:
+        """Some iterations with those that are active."""
+        now = min(ROUND, until - self.began)
+        merits = _round(self.problem, state, np.flatnonzero(active), self.began, now, self.compiled)
+        self.done[active] += now
+        best = np.fmin.reduce(merits.reshape(now, self.restarts, -1), axis=1)
+        self.history[self.began : self.began + now] = np.sqrt(np.where(np.isnan(best), np.inf, best))
+        self.began += now
+        self.bar(now, np.sqrt(state.merit.reshape(self.restarts, -1).min(axis=0)), active)
+        self.stopped = self.stop.asked
 
 
 def starting(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

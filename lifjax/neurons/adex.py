@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.check import check_time_constant
 from lifjax.neurons.eif import Membrane, check_membrane, fired
 from lifjax.neurons.flow import at_most, onward
@@ -81,6 +81,7 @@ class AdEx:
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "rk4")
     deep: ClassVar[bool] = True
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Shown
 
     V_th: Values = parameter("mV", "potential at which the upstroke begins", default=-50.4, fit=(-70.0, -30.0))
@@ -159,7 +160,7 @@ class AdEx:
         c, m = constants, constants.membrane
         spiked, V, refractory = fired(c, state.V, state.refractory, given, spike)
         w = choose(at_reset(spiked, spike), state.w + c.b, state.w)
-        (constant, more), stay = m.drive(given), refractory > 0
+        (constant, more), stay = m.drive(given), waits(refractory)
 
         def slopes(V: Array, w: Array) -> tuple[Array, Array]:
             dV = m.change(V, (constant - w * m.scale, more))

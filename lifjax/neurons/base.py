@@ -15,7 +15,7 @@ from lifjax.surrogate import Spike
 T = TypeVar("T")
 Values = ArrayLike | Sequence[Any]  # what a person may give for a number: also nested lists of numbers
 LAST_STEP = 2**31 - 1
-LARGEST_COUNT = 2**24 - 1  # of a whole number in a neuron's state
+LARGEST_COUNT = 2**23 - 1  # of a whole number in a neuron's state
 INTEGRATORS = ("euler", "exact", "rk4")
 SPIKE_TIMINGS = ("grid", "interpolated")
 
@@ -252,6 +252,18 @@ class Grid:
         xp: Any = np if known else jnp
         ratio = xp.asarray(self.dt, np.float64 if known else float) / xp.asarray(tau, np.float64 if known else float)
         return ratio if self.integrator == "euler" else -xp.expm1(-ratio)
+
+
+def waits(refractory: Any) -> Any:
+    """Whether a refractory counter is above 0, whatever the bits above `LARGEST_COUNT` say, which are not its own.
+
+    A model whose steps ask for nothing else of the counter, and add n_ref to it at a spike, says ``flagged = True``.
+
+    Example:
+        >>> bool(waits(jnp.int32(2))), bool(waits(jnp.int32(LARGEST_COUNT + 1)))
+        (True, False)
+    """
+    return (refractory & LARGEST_COUNT) > 0
 
 
 def onset(neuron: Any) -> tuple[Any, Any]:

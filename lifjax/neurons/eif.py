@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced, waits
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.flow import at_most, onward
 from lifjax.neurons.power import LOG2_E, exp2
@@ -106,6 +106,7 @@ class EIF:
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "rk4")
     deep: ClassVar[bool] = True
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Output
 
     V_th: Values = parameter("mV", "potential at which the upstroke begins", default=-50.4, fit=(-70.0, -30.0))
@@ -151,7 +152,7 @@ class EIF:
         """One step of one neuron: spike and reset, then onward."""
         c, m = constants, constants.membrane
         spiked, V, refractory = fired(c, state.V, state.refractory, given, spike)
-        drive, stay = m.drive(given), refractory > 0
+        drive, stay = m.drive(given), waits(refractory)
 
         def slopes(V: Array) -> tuple[Array]:
             return (jnp.where(stay, 0, m.change(V, drive)),)
@@ -167,11 +168,11 @@ def fired(c: Any, V: Array, refractory: Array, given: Input, spike: Spike) -> tu
         c: constants with V_reset, n_ref and a membrane that has V_peak and says how its upstroke is straightened.
         V, refractory, given, spike: as a step has them.
     """
-    m, held = c.membrane, refractory > 0
+    m, held = c.membrane, waits(refractory)
     V = V if given.jump is None else V + given.jump
     reached = peak(spike, V, m.V_peak, c.V_reset, m.straight)
     spiked = silence(reached, held)
-    left = jnp.where(held, refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
+    left = refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
     V = fall(at_reset(spiked, spike), c.V_reset, jnp.where(held, c.V_reset, V), m.V_peak, m.straight)
     return spiked, V, left
 

@@ -31,7 +31,7 @@ import numpy as np
 from jax import Array
 
 from lifjax import noise
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced, waits
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.elements import listed
 from lifjax.neurons.leak import Leak, leak
@@ -153,7 +153,7 @@ def _start(neuron: Any, stc: int, sfa: int) -> State:
 
 def _step(c: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:
     """One step of one neuron: spike and reset, then onward."""
-    held = state.refractory > 0
+    held = waits(state.refractory)
     V = state.V if given.jump is None else state.V + given.jump
     threshold = sum(state.sfa, c.V_th)
     level = threshold if c.escape is None else c.escape.lowered(threshold, given.word)
@@ -161,7 +161,7 @@ def _step(c: Constants, state: State, given: Input, spike: Spike) -> tuple[State
     unit = jnp.maximum(sum(c.sfa.rise, level - c.V_reset), c.least)
     reached = spike(V, level, unit)
     spiked = silence(reached, held)
-    refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
+    refractory = state.refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
     back = at_reset(spiked, spike)
     V = choose(back, c.V_reset, jnp.where(held, c.V_reset, V))
@@ -209,6 +209,7 @@ class AdaptiveLIF:
     """
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "exact")
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Shown
 
     V_th: Values = parameter("mV", "spike threshold at rest", default=-55.0, fit=(-70.0, -30.0))
@@ -273,6 +274,7 @@ class GIF:
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "exact")
     drawn: ClassVar[bool] = True
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Shown
 
     V_T_star: Values = parameter("mV", "threshold at rest", default=-35.0, fit=(-70.0, -20.0))

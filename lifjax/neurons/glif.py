@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced, waits
 from lifjax.neurons.check import check_count, check_numbers, check_rate, check_time_constant, shown
 from lifjax.neurons.elements import elements, listed
 from lifjax.neurons.linear import differences
@@ -117,6 +117,7 @@ class GLIF:
     """
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "exact")
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Shown
 
     V_th: Values = parameter("mV", "threshold that nothing has moved", default=-51.68, fit=(-70.0, -30.0))
@@ -331,7 +332,7 @@ class GLIF:
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:
         """One step of one neuron: spike and reset, then onward."""
-        c, held = constants, state.refractory > 0
+        c, held = constants, waits(state.refractory)
         V = state.V if given.jump is None else jnp.where(held, state.V, state.V + given.jump)
         threshold = c.V_th + state.th_voltage + state.th_spike
         # Where a spike would leave V and the threshold.
@@ -342,7 +343,7 @@ class GLIF:
 
         reached = spike(V, threshold, unit)
         spiked = silence(reached, held)
-        refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
+        refractory = state.refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
         back = at_reset(spiked, spike)
         V = choose(back, V_after, V)
         th_spike = choose(back, th_spike, state.th_spike)
@@ -351,7 +352,7 @@ class GLIF:
         total = sum(asc[1:], asc[0]) if asc else jnp.zeros_like(V)
         shown = Shown(V=V, threshold=c.V_th + th_voltage + th_spike, I_asc=total, spikes=spiked)
 
-        stay = refractory > 0
+        stay = waits(refractory)
         after = State(
             V=jnp.where(stay, V, _moved(c, V, asc, given)),
             asc=tuple(jnp.where(stay, I, I - I * e.loss) for I, e in zip(asc, c.asc, strict=True)),

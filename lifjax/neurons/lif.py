@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.between import Between
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.leak import Leak, leak
@@ -61,6 +61,7 @@ class LIF:
     """
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "exact")
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Output
     interpolated: ClassVar[type[Between]] = Between
 
@@ -116,11 +117,11 @@ class LIF:
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Output]:
         """One step of one neuron; see the module for its order."""
         c = constants
-        held = state.refractory > 0
+        held = waits(state.refractory)
         V = state.V if given.jump is None else state.V + given.jump
         reached = spike(V, c.V_th, c.V_th - c.V_reset)
         spiked = silence(reached, held)
-        refractory = jnp.where(held, state.refractory - 1, jnp.where(reached.astype(bool), c.n_ref, 0))
+        refractory = state.refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
         back = at_reset(spiked, spike)
 

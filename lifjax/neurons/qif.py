@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree
+from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.check import check_order
 from lifjax.neurons.eif import check_membrane, fired
 from lifjax.neurons.flow import at_most, onward
@@ -110,6 +110,7 @@ class QIF:
     """
 
     integrators: ClassVar[tuple[str, ...]] = ("euler", "rk4")
+    flagged: ClassVar[bool] = True
     shows: ClassVar[type[Output]] = Output
 
     V_th: Values = parameter("mV", "potential above which an upstroke begins", default=-50.0, fit=(-70.0, -30.0))
@@ -163,7 +164,7 @@ class QIF:
         """One step of one neuron: spike and reset, then onward."""
         c, m = constants, constants.membrane
         spiked, V, refractory = fired(c, state.V, state.refractory, given, spike)
-        drive, stay = m.drive(given), refractory > 0
+        drive, stay = m.drive(given), waits(refractory)
 
         def slopes(V: Array) -> tuple[Array]:
             return (jnp.where(stay, 0, m.change(V, drive)),)

@@ -16,9 +16,10 @@ from lifjax import backend
 from lifjax.backend import do_without, engine, host, layout, on_every_core, reuse, run_devices
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
+from lifjax.simulate import strips
 from lifjax.simulate.loop import advance
 from lifjax.simulate.progress import Progress
-from lifjax.simulate.step import Plan, few_steps, laid_out, taker
+from lifjax.simulate.step import Plan, few_steps, laid_out, taker, traits
 from lifjax.surrogate import threshold
 
 
@@ -338,6 +339,8 @@ def _chunk_of_block(
 ) -> tuple[Any, Array, dict[str, Array]]:
     """A block from its first step to before its last, as ``span`` says; see `lifjax.simulate.loop.advance`."""
     first, stop, begin = span
+    if engine == "packed" and strips.fits(plan, select):
+        return strips.advance(plan, carry, count, out, (first, stop, begin), every=every)
     ready, spread = laid_out(plan, block, begin)
     if engine == "kernel":
         from lifjax.simulate import kernel  # only here: Pallas takes time to import
@@ -346,10 +349,8 @@ def _chunk_of_block(
             interpret = jax.default_backend() == "cpu"
             return kernel.advance(plan, ready, carry, count, out, first, stop, every=every, interpret=interpret)
     take = taker(plan, ready, spread, threshold)
-    together, deep, few = engine == "packed", getattr(plan.model, "deep", False), few_steps(plan)
-    return advance(
-        take, carry, count, out, first, stop, select=select, every=every, together=together, few=few, deep=deep
-    )
+    together, few, how = engine == "packed", few_steps(plan), traits(plan.model)
+    return advance(take, carry, count, out, first, stop, select=select, every=every, together=together, few=few, **how)
 
 
 _compiled = partial(

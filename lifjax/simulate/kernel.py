@@ -75,7 +75,7 @@ def advance(
         take = taker(plan, inner, lambda x: x, threshold)
         spare = max(rows, default=1) - 1
         at_once = TILE if few_steps(plan) == 1 else _DRAWING
-        loop = Loop(take, packing, frozenset(names), first, stop, every, None, spare, put, at_once)
+        loop = Loop(take, packing, frozenset(names), first, stop, every, None, spare, put=put, at_once=at_once)
         carry, count, _ = loop.run(carry, count, {})
         for ref, value in zip(told, jax.tree.leaves((carry, count)), strict=False):
             ref[...] = value

@@ -16,13 +16,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 
+from lifjax.neurons.base import LARGEST_COUNT
 from lifjax.record import OCTET, OFFSET
 from lifjax.simulate.step import Take
 
 TILE = 8
 SEGMENT = 128  # steps whose spikes a byte can count
-_BYTE = 24  # where in a word the byte of spikes begins
+_BYTE = 23  # where in a word the byte of spikes begins: above a refractory counter, below the sign
 _TALLY = 0xFF << _BYTE
 _MARGIN = 16
 
@@ -32,11 +34,6 @@ Put = Callable[[Out, str, Array, Array], Out]
 Onward = Callable[[int, Any, Array], tuple[Any, Array]]
 
 
-def put(out: Out, name: str, row: Array, value: Array) -> Out:
-    """The records with one row of one of them written."""
-    return out | {name: lax.dynamic_update_index_in_dim(out[name], value, row, 0)}
-
-
 class Packing:
     """A carry and a byte of spikes a neuron as few arrays: complex numbers, whose two parts are state of one neuron.
 
@@ -44,12 +41,14 @@ class Packing:
     so that a step updates a part of them in place. XLA lets one core do that, and would share out among all cores, at
     every step, a kernel that makes a whole array.
 
+    Where the model is ``flagged``, its refractory counter carries the byte through the steps, in bits above its own.
+
     What does not fit into one complex number is carried ``twice``: each array is there a second time, and a step reads
     one half and writes the other, so that no array is written while another's kernel may still read it, which would
     cost a copy. Each kernel then works out what its own array needs.
     """
 
-    def __init__(self, carry: Any, together: bool, zero: Array) -> None:
+    def __init__(self, carry: Any, together: bool, zero: Array, flagged: bool = False) -> None:
         leaves, self.tree = jax.tree.flatten(carry)
         self.together, self.zero = together, zero
         self.dtypes = [leaf.dtype for leaf in leaves]
@@ -57,6 +56,7 @@ class Packing:
         self.counted = any(jnp.issubdtype(dtype, jnp.integer) for dtype in self.dtypes)  # it has room for the byte
         self.words = len(leaves) + (not self.counted)
         self.twice = together and self.words > 2
+        self.flagged = together and flagged
 
     def begin(self, carry: Any) -> tuple[Array, ...]:
         """The arrays that a loop carries, before any spike."""
@@ -93,6 +93,19 @@ class Packing:
         later.zero = jnp.where(jnp.isnan(record[0, 0]), jnp.uint32(0), self.zero)
         return later
 
+    def joined(self, carry: Any, tally: Array) -> Any:
+        """The carry with the byte of spikes above the bits of the refractory counter."""
+        neurons, drives = carry
+        word = neurons.refractory.astype(jnp.uint32) | tally
+        return dataclasses.replace(neurons, refractory=word.astype(jnp.int32)), drives
+
+    def split(self, carry: Any) -> tuple[Any, Array]:
+        """What `joined` joined."""
+        neurons, drives = carry
+        word = neurons.refractory.astype(jnp.uint32)
+        counter = (word & jnp.uint32(LARGEST_COUNT)).astype(jnp.int32)
+        return (dataclasses.replace(neurons, refractory=counter), drives), word & jnp.uint32(_TALLY)
+
     def _words(self, carry: Any, tally: Array) -> tuple[Array, ...]:
         leaves = jax.tree.leaves(carry)
         if not self.together:
@@ -117,7 +130,7 @@ class Packing:
         floats = [x for x in self.dtypes if jnp.issubdtype(x, jnp.floating)]
         first, *more = [x if self.twice else _whole_of(x) for x in words[len(floats) :]]
         tally = first & jnp.uint32(_TALLY)
-        whole = iter([first & jnp.uint32(~_TALLY & 0xFFFFFFFF), *more])
+        whole = iter([first & jnp.uint32(LARGEST_COUNT), *more])
         parts = iter(words[: len(floats)])
         leaves = [
             next(parts) if jnp.issubdtype(dtype, jnp.floating) else next(whole).astype(dtype) for dtype in self.dtypes
@@ -164,7 +177,8 @@ class Loop:
     every: stride of V and current.
     select: which neurons V and current are of; None is all.
     spare: a row of the records of V and current that is never read.
-    put: how a row is recorded.
+    column: where in the records the neurons begin.
+    put: how a row is recorded, if not by an update of the records.
     at_once: how many steps are one kernel, a divisor of `TILE`.
     """
 
@@ -176,7 +190,8 @@ class Loop:
     every: int = 1
     select: Array | None = None
     spare: int = 0
-    put: Put = put
+    column: ArrayLike = 0
+    put: Put | None = None
     at_once: int = TILE
 
     @property
@@ -215,8 +230,12 @@ class Loop:
 
         def onward(k: Array, turn: int, carry: Any, tally: Array) -> tuple[Any, Array]:
             """The next few steps of a tile."""
-            carry, shown = self.take(carry, k + turn * self.at_once, self.at_once)
-            return carry, self._tallied(tally, shown)
+            k, steps = k + turn * self.at_once, self.at_once
+            if not self.packing.flagged:
+                carry, shown = self.take(carry, k, steps)
+                return carry, self._tallied(tally, shown)
+            carry, _ = self.take(self.packing.joined(carry, self._room(tally, steps)), k, steps, self._flags(steps))
+            return self.packing.split(carry)
 
         def turns(t: Array, i: Array, packed: Any) -> Any:
             """The same in the arrays, once, or twice where they are there twice."""
@@ -240,7 +259,7 @@ class Loop:
         if self.packing.together:  # counted at once, since an array more in the loop would be one more kernel
             row = first - lax.div(self.first, jnp.int32(OCTET))
             rows = [
-                lax.dynamic_index_in_dim(out["spikes"], row + t, keepdims=False)
+                lax.dynamic_slice(out["spikes"], self._at(row + t), (1, self.packing.width))[0]
                 & jnp.where(t < tiles, jnp.uint8(0xFF), jnp.uint8(0))
                 for t in range(most)
             ]
@@ -259,7 +278,7 @@ class Loop:
                 _, (shows,) = self.take(packing.unpack(packed)[0], k)
                 all_ = self.select is None or name == OFFSET
                 row = k - self.first if name == OFFSET else self._row(k)
-                out = self.put(out, name, row, shows[name] if all_ else shows[name][self.select])
+                out = self._put(out, name, row, shows[name] if all_ else shows[name][self.select])
                 packing = packing.after(out, name)
             carry, tally = packing.unpack(packed)
             carry, (shows,) = self.take(carry, k)
@@ -278,6 +297,16 @@ class Loop:
         packed, count, out = lax.fori_loop(begin, end, single, state)
         return *self._counted(packed, count), out
 
+    def _put(self, out: Out, name: str, row: Array, value: Array) -> Out:
+        """The records with one row of one of them written."""
+        if self.put is not None:
+            return self.put(out, name, row, value)
+        return out | {name: lax.dynamic_update_slice(out[name], value[None], self._at(row))}
+
+    def _at(self, row: Array) -> tuple[Array, Array]:
+        """Where a row of the neurons' records begins."""
+        return row.astype(jnp.int32), jnp.asarray(self.column, jnp.int32)
+
     def _row(self, k: Array) -> Array:
         """Where V and current of step ``k`` go: rows are the multiples of the stride from the first step on."""
         every = jnp.int32(self.every)
@@ -286,21 +315,28 @@ class Loop:
 
     def _tallied(self, tally: Array, shown: list[dict[str, Array]]) -> Array:
         """The byte with the spikes of some steps: they come in as its highest bits, or are added to it."""
+        tally = self._room(tally, len(shown))
+        for flag, shows in zip(self._flags(len(shown)), shown, strict=True):
+            tally = lax.select(shows["spikes"], tally + jnp.uint32(flag), tally)
+        return tally
+
+    def _room(self, tally: Array, steps: int) -> Array:
+        """The byte as it is before the spikes of so many steps come in."""
         if "spikes" not in self.record:
-            for shows in shown:
-                tally = lax.select(shows["spikes"], tally + jnp.uint32(1 << _BYTE), tally)
             return tally
-        byte = tally & 0 if len(shown) == OCTET else (tally >> jnp.uint32(len(shown))) & jnp.uint32(_TALLY)
-        for b, shows in enumerate(shown, _BYTE + OCTET - len(shown)):
-            byte = lax.select(shows["spikes"], byte | jnp.uint32(1 << b), byte)
-        return byte
+        return tally & 0 if steps == OCTET else (tally >> jnp.uint32(steps)) & jnp.uint32(_TALLY)
+
+    def _flags(self, steps: int) -> list[int]:
+        """What a spike at each of so many steps adds to the byte."""
+        first = _BYTE + OCTET - steps
+        return [1 << first + b if "spikes" in self.record else 1 << _BYTE for b in range(steps)]
 
     def _octet(self, tally: Array, out: Out, number: Array) -> Out:
         """The records with the byte of spikes as an octet, where they are recorded."""
         if "spikes" not in self.record:
             return out
         row = number - lax.div(self.first, jnp.int32(OCTET))
-        return self.put(out, "spikes", row, (tally >> jnp.uint32(_BYTE)).astype(jnp.uint8))
+        return self._put(out, "spikes", row, (tally >> jnp.uint32(_BYTE)).astype(jnp.uint8))
 
     def _counted(self, packed: Any, count: Array) -> tuple[Any, Array]:
         """The carry with none counted, and the spike counts with what was."""
@@ -322,6 +358,8 @@ def advance(
     together: bool,
     few: int,
     deep: bool,
+    flagged: bool,
+    column: ArrayLike = 0,
 ) -> tuple[Any, Array, Out]:
     """Take the steps from step ``first`` to before step ``stop``, as `Loop` says.
 
@@ -333,12 +371,16 @@ def advance(
         together: whether to carry all in one array.
         few: how many steps are one kernel where they are few: 1, or 2 that share random bits.
         deep: whether they are few.
+        flagged: whether the refractory counter may carry flags.
+        column: where in the records the neurons begin.
 
     Returns:
         The carry, the counts, and what is recorded; rows that no step wrote are meaningless.
     """
-    packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32))
+    packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32), flagged)
     rows = [len(x) for name, x in out.items() if name not in ("spikes", OFFSET)]
     at_once = few if deep or packing.twice else TILE
-    loop = Loop(take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, at_once=at_once)
+    loop = Loop(
+        take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, column, at_once=at_once
+    )
     return loop.run(carry, count, out)

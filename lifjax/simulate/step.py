@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -92,6 +92,11 @@ def few_steps(plan: Plan) -> int:
     return 2 if any(kind.drawn for kind in plan.kinds) or getattr(plan.model, "drawn", False) else 1
 
 
+def traits(model: type[Neuron]) -> dict[str, bool]:
+    """What a model says of its step that decides how the loops are laid out."""
+    return {name: getattr(model, name, False) for name in ("deep", "flagged")}
+
+
 def stepper(plan: Plan, spike: Spike, block: int | None = None, begin: Array | int = 0) -> Take:
     """The steps of all neurons of a plan, or of a ``block`` of so many from neuron ``begin`` on: see `taker`."""
     return taker(plan, *laid_out(plan, block, begin), spike)
@@ -101,23 +106,27 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
     """The steps of the neurons whose numbers are ``ready``.
 
     Returns:
-        ``take(carry, k, steps=1)``: what a number of steps from step ``k`` on makes of the carry (state of the neurons,
-        of the stimuli), and what each of them shows: V, current and spikes. Several steps begin at an even ``k``, since
-        two share the random bits of a counter.
+        ``take(carry, k, steps=1, flags=())``: what a number of steps from step ``k`` on makes of the carry (state of
+        the neurons, of the stimuli), and what each of them shows: V, current and spikes. Several steps begin at an even
+        ``k``, since two share the random bits of a counter.
+
+        With ``flags``, a number above `LARGEST_COUNT` for each step, the refractory counter of the neurons keeps, above
+        its own bits, the sum of the flags of the steps that had a spike. That costs nothing, since a spike adds n_ref
+        to the counter, and n_ref can bring the flag along.
     """
     lanes = Lanes(ready.index, spread)
     one = partial(plan.model.step, spike=spike)
 
-    def step(carry: Any, k: Array, words: list[Any]) -> tuple[Any, dict[str, Array]]:
-        neurons, carried = carry
+    def step(carry: Any, k: Array, words: list[Any], flag: int) -> tuple[Any, dict[str, Array]]:
+        (neurons, carried), constants = carry, ready.constants
+        if flag:
+            constants = dataclasses.replace(constants, n_ref=constants.n_ref + jnp.int32(flag))
         driven = [
             kind.drive(c, s[kind.__name__], k, word, lanes)
             for kind, c, s, word in zip(plan.kinds, ready.drives, carried, words[1:], strict=True)
         ]
         given = dataclasses.replace(summed([given for _, given in driven]), word=words[0])
-        after, shown = jax.vmap(one, in_axes=(_lanes(ready.constants), 0, _lanes(given)))(
-            ready.constants, neurons, given
-        )
+        after, shown = jax.vmap(one, in_axes=(_lanes(constants), 0, _lanes(given)))(constants, neurons, given)
         drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
         shows = {field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)}
         return (after, drawn), {**shows, "current": _flowing(given, shown.V)}
@@ -133,11 +142,11 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
         ]
         return [[together([both[b] for both in well]) for well in drawn] for b in range(steps)]
 
-    def take(carry: Any, k: Array, steps: int = 1) -> tuple[Any, list[dict[str, Array]]]:
+    def take(carry: Any, k: Array, steps: int = 1, flags: Sequence[int] = ()) -> tuple[Any, list[dict[str, Array]]]:
         shown = []
         for first in range(0, steps, 2):
-            for b, bits in enumerate(words(k + first, min(2, steps - first))):
-                carry, shows = step(carry, k + first + b, bits)
+            for b, bits in enumerate(words(k + first, min(2, steps - first)), first):
+                carry, shows = step(carry, k + b, bits, flags[b] if flags else 0)
                 shown.append(shows)
         return carry, shown
 
