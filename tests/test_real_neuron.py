@@ -115,19 +115,21 @@ def off(neuron):
 @pytest.mark.slow
 def test_with_adaptation_it_does_at_least_twice_as_well_in_rates_and_in_intervals():
     leaky, lif = best(LEAKY, (*FREE, "V_reset"), (2.0, 8.0, 12.0, 14.0), restarts=16)
-    fit, adaptive = best(ADAPTS, ADAPTATION, (2.0,), restarts=32, steps=120, bounds=BOUNDS)
+    fit, adaptive = best(ADAPTS, ADAPTATION, (2.0,), restarts=64, steps=120, bounds=BOUNDS)
     plain, adapted = off(lif), off(adaptive)
     print(lif, plain, leaky.error, adaptive, adapted, fit.error, fit.std_error, fit.identifiability, sep="\n")
-    # Measured: LIF 2.12 Hz and 5.45 ms (first 6.59, last 3.98), t_ref 12 ms and tau_m at its bound of 100 ms; with
-    # adaptation 0.97 Hz and 0.89 ms (0.54, 1.15). Its rates are as far off as the last intervals keep them: 20.2 ms at
-    # the strongest step, where the mean is 22.4 ms, and 84.8 ms at the weakest, where it is 75.9 ms. A LIF neuron
-    # fitted to rates alone comes nearer to them (above); one that met them all would be 7.7 ms off in its intervals.
-    # Where a hertz weighs as much as 2 or 4 ms, the two are 1.3 and 0.71 Hz, or 0.7 and 0.55 Hz off: less than twice.
+    # Measured: LIF 1.99 Hz and 5.47 ms (first 6.68, last 3.92), t_ref 12 ms and tau_m at its bound of 100 ms; with
+    # adaptation 0.89 Hz and 0.91 ms (0.54, 1.17). From 64 beginnings two seeds of three come to this neuron's 0.91, the
+    # third to 0.93 and 1.02 Hz; a LIF neuron of another seed is 2.42 Hz off. Its rates are as far off as the last
+    # intervals keep them: 20.2 ms at the strongest step, where the mean is 22.4 ms, and 84.8 ms at the weakest, where
+    # it is 75.9 ms. A LIF neuron fitted to rates alone comes nearer to them (above); one that met them all would be
+    # 7.7 ms off in its intervals. Where a hertz weighs as much as 2 or 4 ms, the two are 1.3 and 0.71 Hz, or 0.7 and
+    # 0.55 Hz off: less than twice.
     assert 4.5 < leaky.error.min() < 4.7  # an independent search (differential evolution) found no better than 4.69
-    assert fit.error < 1.0  # 0.92
+    assert fit.error < 1.0  # 0.91
     for name in ("rates", "intervals", "first", "last"):
         assert plain[name] > 2 * adapted[name], name
-    # What rates and intervals leave free: other seeds, or 24 restarts, do as well with a tau_m of 20 to 62 ms and a
+    # What rates and intervals leave free: other seeds, or fewer restarts, do as well with a tau_m of 20 to 62 ms and a
     # q_sfa of 4 to 20 mV; only g_L is the same, 3.8 to 3.9 nS. First spikes, which nothing asks for, move with tau_m.
     assert np.isinf(fit.std_error["tau_m"])
     assert 3.5 < adaptive.g_L < 4.2

@@ -325,9 +325,9 @@ class GLIF:
 
     def start(self) -> State:
         """The state at time 0: V_init, asc_init, the threshold at V_th, not refractory."""
-        V, none = exactly(self.V_init), np.zeros(())
         asc = tuple(exactly(init) for init, *_ in elements(self.asc_init, self.asc_amps, self.asc_decay, self.asc_r))
-        return State(V=V, asc=asc, th_spike=none, th_voltage=none, refractory=np.int32(0))
+        zero = np.zeros(())
+        return State(V=exactly(self.V_init), asc=asc, th_spike=zero, th_voltage=zero, refractory=np.int32(0))
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:
@@ -391,9 +391,8 @@ def _lifted(c: Constants, V: Array, th_voltage: Array, asc: tuple[Array, ...], g
     change = given.current * c.lift + c.rest
     for I, e in zip(asc, c.asc, strict=True):
         change = I * e.lift + change
-    if given.conductance is not None:
-        change = change - V * given.conductance * c.lift
-    return V * c.follow + change - th_voltage * c.th_loss
+    drawn = change if given.conductance is None else change - V * given.conductance * c.lift
+    return V * c.follow + drawn - th_voltage * c.th_loss
 
 
 def _fading(x: Any) -> Any:
