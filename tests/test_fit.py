@@ -162,6 +162,23 @@ def test_fresh_noise_differs_from_iteration_to_iteration_and_frozen_does_not():
     assert len(np.unique(np.concatenate([fresh.seeds(0, 4), fresh.seeds(4, 4)]), axis=0)) == 8
 
 
+def test_under_fresh_noise_a_fit_settles_where_the_mean_of_its_iterations_is():
+    stimulus, many = lifjax.white_noise(CURRENTS, 5.0), (4, 5, 24)
+    rng = np.random.default_rng(4)
+    truth = lifjax.LIF(tau_m=rng.uniform(6.0, 20.0, 24), g_L=rng.uniform(7.0, 14.0, 24))
+    wanted = lifjax.simulate(truth, stimulus, 500.0, seed=9, record=(), population=many).firing_rate.mean(axis=0)
+    begin = lifjax.LIF(tau_m=np.full(24, 10.0), g_L=np.full(24, 10.0))
+
+    def off(noise):
+        fit = lifjax.fit_rates(begin, stimulus, wanted, 500.0, trials=4, steps=40, noise=noise)
+        assert np.isfinite(fit.neuron.tau_m).all()
+        return [np.sqrt(((getattr(fit.neuron, name) / getattr(truth, name) - 1) ** 2).mean()) for name in fit.free]
+
+    frozen, fresh = np.array(off("frozen")), np.array(off("fresh"))
+    print(f"off by {100 * frozen} % under frozen noise, {100 * fresh} % under fresh noise")
+    assert (fresh < frozen).all()  # both hold the noise of the targets, the first that of the fit as well
+
+
 def test_an_optimiser_of_optax_moves_the_parameters(rates):
     fit = lifjax.fit_rates(guess(), CURRENTS, rates, DURATION, optimizer=optax.adam(0.05), steps=40)
     assert "optax" in fit.method

@@ -13,7 +13,7 @@ from cuda import assert_translated
 
 import lifjax
 from lifjax import backend
-from lifjax.simulate import kernel
+from lifjax.simulate import blocks, kernel, strips
 from lifjax.simulate.core import make_ready
 from lifjax.simulate.step import laid_out
 from lifjax.stimulus.base import terms
@@ -39,10 +39,11 @@ noisy = lifjax.white_noise(np.linspace(150, 260, 5000), 5.0) + lifjax.ornstein_u
 digest = hashlib.sha256()
 trains = lifjax.poisson_train(2000.0, correlation=0.3, source=np.arange(5000) % 7)
 synapses = lifjax.synapse(trains, 0.7, 2.0, kernel="alpha", E_rev=0.0)
-for stimulus in (noisy, synapses):
+few = {"neurons": [0, 77, 4999]}
+for stimulus, how in ((noisy, few), (synapses, few), (np.linspace(150, 500, 5000), {})):
     neuron = lifjax.LIF(tau_m=np.linspace(8, 12, 5000))
-    run = lifjax.simulate(neuron, stimulus, 60.3, seed=7, neurons=[0, 77, 4999])
-    run = lifjax.simulate(neuron, stimulus, 33.3, state=run.state, neurons=[0, 77, 4999])
+    run = lifjax.simulate(neuron, stimulus, 60.3, seed=7, **how)
+    run = lifjax.simulate(neuron, stimulus, 33.3, state=run.state, **how)
     for x in (run.V, run.spikes, run.spike_count, run.state.neuron.V, run.state.neuron.refractory):
         digest.update(np.ascontiguousarray(x).tobytes())
 print(digest.hexdigest())
@@ -98,6 +99,22 @@ def test_the_kernel_gives_the_same_run_in_float64(x64, monkeypatch):
     assert usual.spike_count.sum() > 0
     monkeypatch.setenv("LIFJAX_ENGINE", "kernel")
     assert_same(lifjax.simulate(lifjax.LIF(), noisy, 20.3, record=("spikes",)), usual)
+
+
+@pytest.mark.parametrize("record", [ALL, ()])
+def test_strips_of_a_block_change_nothing(record, monkeypatch):
+    def go():
+        neuron, current = lifjax.AdEx(t_ref=np.linspace(0.0, 2.0, 96)), lifjax.pulse(1000.0, 1.0, 50.0)
+        return lifjax.simulate(neuron, current, 40.3, record=record)
+
+    blocks._chunk_as_it_comes.clear_cache()
+    monkeypatch.setattr(backend, "_STRIP", 32)
+    assert backend.strip(96) == 32
+    narrow = go()
+    assert narrow.spike_count.sum() > 96
+    blocks._chunk_as_it_comes.clear_cache()
+    monkeypatch.setattr(strips, "_TRIED", (0, 0))  # as with a version of JAX that is later than all that were tried
+    assert_same(go(), narrow)
 
 
 def test_an_engine_that_does_not_work_is_done_without_and_said_once(monkeypatch, cpu):
