@@ -29,7 +29,7 @@ _SHARE = 1024  # neurons that are worth a core of their own
 ENGINES = ("packed", "kernel", "scan")
 _EXHAUSTED = "RESOURCE_EXHAUSTED"  # XLA's word for memory that is not there
 _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
-_LANES = 16  # float32 numbers in the widest vector
+LANES = 16  # float32 numbers in the widest vector
 _STRIP = 1024  # neurons at most whose state stays in a core's nearest cache
 _RECORDED_A_CALL = 2**22  # bytes a block records before they are copied out; with fewer a call itself takes too long
 _ON_A_GPU = 2**28
@@ -86,7 +86,7 @@ def layout(neurons: int, recorded: float) -> Layout:
     block = -(-neurons // blocks)
     if blocks > 1:  # whole vectors, and where they are many in strips of whole vectors
         widths = [(n, -(-block // n)) for n in _counts(block)]
-        block = min(n * (width + -width % _LANES) for n, width in widths)
+        block = min(n * (width + -width % LANES) for n, width in widths)
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
     low, high = _STEPS_A_CALL
     turn = _power_of_two(min(max(_NEURON_STEPS_A_ROUND[not on_cpu] // neurons, low), high))
@@ -102,7 +102,7 @@ def strip(block: int) -> int:
         (1024, 1000, 736, 10007)
     """
     parts = [block // n for n in _counts(block) if block % n == 0]
-    return max((part for part in parts if part % _LANES == 0), default=max(parts, default=block))
+    return max((part for part in parts if part % LANES == 0), default=max(parts, default=block))
 
 
 def _counts(block: int) -> range:

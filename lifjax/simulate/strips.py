@@ -5,7 +5,8 @@ over a whole block, whose state the nearest cache of a core cannot hold. A compu
 becomes one function instead, loops and all, as XLA does by itself with small loops: there a call costs nothing, so that
 a strip can be narrow enough for the nearest cache. It takes half the time to compile, too.
 
-The mark is XLA's own, for its own use. So it is left alone with versions of JAX later than those it was tried with.
+The mark is XLA's own, for its own use. So it is left alone with versions of JAX later than those it was tried with; and
+from JAX 0.11 on where a strip is not whole vectors, since there what is left of it may round another way.
 """
 
 from functools import partial
@@ -21,12 +22,14 @@ from lifjax.simulate.step import Plan, few_steps, laid_out, taker, traits
 from lifjax.surrogate import threshold
 
 _MARK = {"xla_cpu_small_call": "true", "inlineable": "false"}
-_TRIED = (0, 11)  # the latest version of JAX; 0.12 makes one function of small loops of more kinds by itself
+_TRIED, _ALSO_PARTS = (0, 12), (0, 10)  # the latest versions of JAX
 
 
-def fits(plan: Plan, select: Array | None) -> bool:
-    """Whether a plan gains by it: not if it draws, where XLA's own kernels are better, nor where few are recorded."""
-    return select is None and few_steps(plan) == 1 and jax.__version_info__[:2] <= _TRIED
+def fits(plan: Plan, neurons: int, select: Array | None) -> bool:
+    """Whether a block gains by it: not if it draws, where XLA's own kernels are better, nor where few are recorded."""
+    version = jax.__version_info__[:2]
+    sound = version <= _TRIED and (version <= _ALSO_PARTS or backend.strip(neurons) % backend.LANES == 0)
+    return sound and select is None and few_steps(plan) == 1
 
 
 def advance(
