@@ -135,6 +135,7 @@ def adaptive_loop(p, *args):
 
 order = "{} = .* mV must be below {} = .* mV"
 coarse = "dt = 0.1 ms must be below {}"
+at_once = "V_reset = -20 mV must be below V_th \\+ 60 Delta_T = -26.4 mV, from where a spike follows at once"
 none = "lifjax.theory has no closed form of its rate: {}"
 two = none.format("more than one variable is on its way between two spikes")
 LIF = Case(
@@ -152,6 +153,7 @@ EIF = Case(
     wrong=(
         ({"V_th": 5.0}, order.format("V_th", "V_peak")),
         ({"V_reset": 0.0}, order.format("V_reset", "V_peak")),
+        ({"V_reset": -20.0, "Delta_T": 0.4}, at_once),
         ({"g_L": 1e4}, coarse.format("EIF: tau_m")),
     ),
 )  # fmt: skip
@@ -160,7 +162,11 @@ ADEX = Case(
     moves={"g_L": 0.5, "E_L": 0.5, "V_th": 0.5, "a": 0.5, "b": 8.0, "tau_w": 10.0},
     fits={"g_L": 0.15, "b": 30.0}, silent={"g_L": 100.0}, top="V_peak",
     loop=loop(oracle.adex_slopes, "w", second=("w_init", "b")), theory=two,
-    wrong=(({"V_th": 5.0}, order.format("V_th", "V_peak")), ({"tau_w": 0.1}, coarse.format("AdEx: tau_w"))),
+    wrong=(
+        ({"V_th": 5.0}, order.format("V_th", "V_peak")),
+        ({"V_reset": -20.0, "Delta_T": [2.0, 0.4]}, at_once),
+        ({"tau_w": 0.1}, coarse.format("AdEx: tau_w")),
+    ),
 )  # fmt: skip
 QIF = Case(
     model=lifjax.QIF, currents=(50.0, 250.0), quiet=20.0,

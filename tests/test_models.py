@@ -142,6 +142,18 @@ def test_jit_and_vmap_of_integrate_give_the_run_bit_for_bit(case):
         same({**out.traces, "spikes": out.spikes, "spike_count": out.spike_count}, shown(run))
 
 
+@pytest.mark.parametrize("model", [lifjax.EIF, lifjax.AdEx, lifjax.QIF], ids=lambda model: model.__name__)
+def test_a_state_that_waits_anywhere_waits_at_its_reset(model):
+    neuron, quiet = model(t_ref=1.0), lifjax.constant(0.0)
+    begin = dataclasses.replace(neuron.start(), V=np.array([-60.0, 5.0, 90.0]), refractory=np.int32(4))
+    run = lifjax.simulate(neuron, quiet, 2.0, state=lifjax.State(step=0, neuron=begin), record=("V", "spikes"))
+    assert (run.V[:4] == neuron.V_reset).all()
+    assert run.spike_count.sum() == 0
+    with jax.enable_x64(True):
+        _, out = lifjax.integrate(neuron, 0.0, 20, state=lifjax.State(step=0, neuron=begin), record=("V",))
+        np.testing.assert_allclose(out.traces["V"], run.V, rtol=1e-5)
+
+
 @each
 def test_two_runs_in_a_row_are_one_bit_for_bit(case):
     neuron, drive = noisy(case)

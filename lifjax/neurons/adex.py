@@ -17,7 +17,7 @@ from jax import Array
 
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.check import check_time_constant
-from lifjax.neurons.eif import Membrane, check_membrane, fired
+from lifjax.neurons.eif import Membrane, check_membrane, entered, fired
 from lifjax.neurons.flow import at_most, onward
 from lifjax.surrogate import Spike, at_reset, choose
 
@@ -153,6 +153,10 @@ class AdEx:
     def start(self) -> State:
         """The state at time 0: V_init, w_init, not refractory."""
         return State(V=exactly(self.V_init), w=exactly(self.w_init), refractory=np.int32(0))
+
+    def entered(self, state: State) -> State:
+        """A state to go on from, as a step would have left it."""
+        return entered(self, state)
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Shown]:

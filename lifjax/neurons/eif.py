@@ -147,6 +147,10 @@ class EIF:
         """The state at time 0: V_init, not refractory."""
         return State(V=exactly(self.V_init), refractory=np.int32(0))
 
+    def entered(self, state: State) -> State:
+        """A state to go on from, as a step would have left it."""
+        return entered(self, state)
+
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Output]:
         """One step of one neuron: spike and reset, then onward."""
@@ -171,15 +175,40 @@ def fired(c: Any, V: Array, refractory: Array, given: Input, spike: Spike) -> tu
     m, held = c.membrane, waits(refractory)
     V = V if given.jump is None else V + given.jump
     reached = peak(spike, V, m.V_peak, c.V_reset, m.straight)
-    spiked = silence(reached, held)
     left = refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
+    if (
+        reached.dtype == bool and given.jump is None
+    ):  # then V is at V_reset where it is held, below V_peak: see `entered`
+        return reached, jnp.where(reached, c.V_reset, V), left
+    spiked = silence(reached, held)
     V = fall(at_reset(spiked, spike), c.V_reset, jnp.where(held, c.V_reset, V), m.V_peak, m.straight)
     return spiked, V, left
+
+
+def entered(neuron: Any, state: Any) -> Any:
+    """A state to go on from as a step would have left it: with V at V_reset where it is held there."""
+    xp: Any = jnp if traced(state, neuron) else np
+    V = xp.asarray(state.V)
+    return dataclasses.replace(state, V=xp.where(state.refractory > 0, xp.asarray(neuron.V_reset, V.dtype), V))
 
 
 def check_membrane(neuron: Any, grid: Grid) -> None:
     """Raise ValueError where potentials are out of order or the grid too coarse."""
     check_order(neuron, "V_th", "V_peak")
     check_order(neuron, "V_reset", "V_peak")
+    check_onset(neuron)
     check_time_constant(neuron, "tau_m", grid.dt)
     check_count(neuron, "t_ref", grid)
+
+
+def check_onset(neuron: Any) -> None:
+    """Raise ValueError where a reset is so far up the exponential that a spike follows at once."""
+    if not hasattr(neuron, "Delta_T"):
+        return
+    reset, top = np.broadcast_arrays(exactly(neuron.V_reset), exactly(neuron.V_th) + STEEPEST * exactly(neuron.Delta_T))
+    if (wrong := reset >= top).any():
+        at = np.unravel_index(wrong.argmax(), wrong.shape)
+        raise ValueError(
+            f"{type(neuron).__name__}: V_reset = {reset[at]:g} mV must be below V_th + {STEEPEST:g} Delta_T = "
+            f"{top[at]:g} mV, from where a spike follows at once; lower V_reset or raise Delta_T"
+        )

@@ -21,7 +21,7 @@ from jax import Array
 
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.check import check_order
-from lifjax.neurons.eif import check_membrane, fired
+from lifjax.neurons.eif import check_membrane, entered, fired
 from lifjax.neurons.flow import at_most, onward
 from lifjax.neurons.upstroke import Squeeze, quadratic
 from lifjax.surrogate import Spike
@@ -158,6 +158,10 @@ class QIF:
     def start(self) -> State:
         """The state at time 0: V_init, not refractory."""
         return State(V=exactly(self.V_init), refractory=np.int32(0))
+
+    def entered(self, state: State) -> State:
+        """A state to go on from, as a step would have left it."""
+        return entered(self, state)
 
     @staticmethod
     def step(constants: Constants, state: State, given: Input, spike: Spike) -> tuple[State, Output]:

@@ -157,7 +157,7 @@ def make_ready(
                 f"state is none of {type(neuron).__name__}'s; give run.state of a run of this model, with the same "
                 "elements and the same spike_timing"
             )
-        start = state.neuron
+        start = neuron.entered(state.neuron) if hasattr(neuron, "entered") else state.neuron
     carried = _go_on(plan, () if state is None else state.stimulus)
 
     def flat(leaf: ArrayLike) -> Any:

@@ -25,7 +25,7 @@ from lifjax.simulate.step import Take
 TILE = 8
 SEGMENT = 128  # steps whose spikes a byte can count
 _BYTE = 23  # where in a word the byte of spikes begins: above a refractory counter, below the sign
-_TALLY = 0xFF << _BYTE
+_TALLY = 0xFFFFFFFF ^ LARGEST_COUNT  # the byte and the sign, which is never set
 _MARGIN = 16
 
 
