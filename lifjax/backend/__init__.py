@@ -30,6 +30,7 @@ ENGINES = ("packed", "kernel", "scan")
 _EXHAUSTED = "RESOURCE_EXHAUSTED"  # XLA's word for memory that is not there
 _ALWAYS_THERE = 2**24  # bytes of memory not worth asking for
 LANES = 16  # float32 numbers in the widest vector
+_NARROW = 4  # by how much larger a block may be that is run in strips
 _STRIP = 1024  # neurons at most whose state stays in a core's nearest cache
 _RECORDED_A_CALL = 2**22  # bytes a block records before they are copied out; with fewer a call itself takes too long
 _ON_A_GPU = 2**28
@@ -64,7 +65,7 @@ class Layout:
         return dataclasses.replace(self, begins=tuple(begin + by for begin in self.begins)) if by else self
 
 
-def layout(neurons: int, recorded: float) -> Layout:
+def layout(neurons: int, recorded: float, narrow: bool = False) -> Layout:
     """How a run of a population is cut, which depends on its size, what it records and the machine alone.
 
     On a CPU blocks are small enough for a core's cache and shared out over the cores; elsewhere a device has one.
@@ -73,6 +74,7 @@ def layout(neurons: int, recorded: float) -> Layout:
     Args:
         neurons: size of the population.
         recorded: bytes of V, current and spikes that are recorded a step.
+        narrow: whether a block is run in strips, so that it may be larger where nothing is recorded.
 
     Example:
         >>> layout(10, 0)
@@ -80,8 +82,9 @@ def layout(neurons: int, recorded: float) -> Layout:
     """
     on_cpu = jax.default_backend() == "cpu"
     blocks = max(1, min(cores() if on_cpu else len(run_devices()), neurons // _SHARE))
-    if on_cpu and neurons > blocks * _BLOCK:
-        blocks = -(-neurons // _BLOCK)
+    most = _BLOCK * (_NARROW if narrow and not recorded else 1)
+    if on_cpu and neurons > blocks * most:
+        blocks = -(-neurons // most)
         blocks += -blocks % cores()
     block = -(-neurons // blocks)
     if blocks > 1:  # whole vectors, and where they are many in strips of whole vectors

@@ -27,7 +27,7 @@ class Records:
     """What a run records, and how it is cut; where it goes is said by a class that keeps it.
 
     done: steps that were done before, whose records are there already.
-    begin, size: the neurons that are run here: so many from one on.
+    begin, size: the neurons that are run here: so many from one on; ``narrow`` says that they are run in strips.
     """
 
     done = 0
@@ -41,6 +41,7 @@ class Records:
         every: int,
         select: np.ndarray | None,
         share: tuple[int, int] | None = None,
+        narrow: bool = False,
     ) -> None:
         self.first, self.record, self.every, self.select = first, record, every, select
         self.tail = shape if select is None else select.shape
@@ -51,7 +52,7 @@ class Records:
         spikes = self.size / OCTET if "spikes" in record else 0
         row = len(self.names) * (self.size if select is None else select.size) * self.dtype.itemsize
         timed = self.size * self.dtype.itemsize if OFFSET in record else 0
-        self.layout = layout(self.size, row / every + spikes + timed).moved(self.begin)
+        self.layout = layout(self.size, row / every + spikes + timed, narrow).moved(self.begin)
 
     def keep_octets(self, number: int, first: int, octets: np.ndarray) -> None:
         """Keep spikes of a block, from the octet of step ``first`` on."""
@@ -96,8 +97,9 @@ class Buffers(Records):
         record: frozenset[str],
         every: int,
         select: np.ndarray | None,
+        narrow: bool = False,
     ) -> None:
-        super().__init__(shape, first, record, every, select)
+        super().__init__(shape, first, record, every, select, narrow=narrow)
         samples = samples_in(first, steps, every)
         self.traces = {name: reuse.empty((samples, math.prod(self.tail)), self.dtype) for name in self.names}
         rows, blocks = octets_between(first, first + steps), len(self.layout.begins)
@@ -303,15 +305,17 @@ class Blocks:
 
     def gathered(self) -> tuple[Any, np.ndarray]:
         """The flat state and the spike counts of all blocks, copied to the host."""
+        parts = [(block.carry, block.count) for block in self.all]
+        flat = jax.tree.map(lambda part: np.empty(self.buffers.size, part.dtype), parts[0])
 
-        def whole(*parts: Array) -> np.ndarray:
-            flat = np.empty(self.buffers.size, parts[0].dtype)
-            for block, part in zip(self.all, parts, strict=True):
-                begin = block.begin - self.buffers.begin
-                host.copy(flat[begin : begin + block.size], host.seen(part, last=True))
-            return flat
+        def copied(number: int) -> None:
+            begin, size = self.all[number].begin - self.buffers.begin, self.all[number].size
+            for into, part in zip(jax.tree.leaves(flat), jax.tree.leaves(parts[number]), strict=True):
+                host.copy(into[begin : begin + size], host.seen(part, last=True))
 
-        return jax.tree.map(whole, *(block.carry for block in self.all)), whole(*(block.count for block in self.all))
+        on_every_core(copied, range(len(parts)))
+        carry, count = flat
+        return carry, count
 
 
 def _chunk(

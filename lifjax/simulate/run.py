@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lifjax.backend import require_memory
+from lifjax.backend import engine, require_memory
 from lifjax.neurons.base import Neuron, Parameter, Values, working_dtype
 from lifjax.neurons.check import check_model, check_path, check_value
 from lifjax.record import OCTET, OFFSET, Run, State
+from lifjax.simulate import strips
 from lifjax.simulate.blocks import Buffers, run_blocks
 from lifjax.simulate.check import (
     check_end,
@@ -134,7 +135,8 @@ def run_steps(
         neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing, shape
     )
     first = int(begin)
-    buffers = Buffers(plan.shape, first, steps, record, every, select)
+    narrow = engine() == "packed" and strips.gains(plan, select)
+    buffers = Buffers(plan.shape, first, steps, record, every, select, narrow)
     blocks, done = run_blocks(plan, carry, steps, buffers, progress)
     carry, count = blocks.gathered()
     return Run(

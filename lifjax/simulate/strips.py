@@ -25,11 +25,15 @@ _MARK = {"xla_cpu_small_call": "true", "inlineable": "false"}
 _TRIED, _ALSO_PARTS = (0, 12), (0, 10)  # the latest versions of JAX
 
 
+def gains(plan: Plan, select: Any) -> bool:
+    """Whether a plan gains by it: not if it draws, where XLA's own kernels are better, nor where few are recorded."""
+    return jax.__version_info__[:2] <= _TRIED and select is None and few_steps(plan) == 1
+
+
 def fits(plan: Plan, neurons: int, select: Array | None) -> bool:
-    """Whether a block gains by it: not if it draws, where XLA's own kernels are better, nor where few are recorded."""
-    version = jax.__version_info__[:2]
-    sound = version <= _TRIED and (version <= _ALSO_PARTS or backend.strip(neurons) % backend.LANES == 0)
-    return sound and select is None and few_steps(plan) == 1
+    """Whether it is sound, too, for a block of so many neurons."""
+    whole = backend.strip(neurons) % backend.LANES == 0
+    return gains(plan, select) and (whole or jax.__version_info__[:2] <= _ALSO_PARTS)
 
 
 def advance(
