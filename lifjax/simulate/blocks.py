@@ -22,6 +22,8 @@ from lifjax.simulate.progress import Progress
 from lifjax.simulate.step import Plan, few_steps, laid_out, taker, traits
 from lifjax.surrogate import threshold
 
+_WORTH_THREADS = 2**16  # neurons whose state is worth copying by several
+
 
 class Records:
     """What a run records, and how it is cut; where it goes is said by a class that keeps it.
@@ -313,7 +315,11 @@ class Blocks:
             for into, part in zip(jax.tree.leaves(flat), jax.tree.leaves(parts[number]), strict=True):
                 host.copy(into[begin : begin + size], host.seen(part, last=True))
 
-        on_every_core(copied, range(len(parts)))
+        if self.buffers.size < _WORTH_THREADS:
+            for number in range(len(parts)):
+                copied(number)
+        else:
+            on_every_core(copied, range(len(parts)))
         carry, count = flat
         return carry, count
 
