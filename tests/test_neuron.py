@@ -9,6 +9,7 @@ from oracle import lif_population
 
 import lifjax
 from lifjax import theory
+from lifjax.neurons.base import Grid
 
 N, STEPS = 64, 3000
 
@@ -147,3 +148,12 @@ def test_whole_numbers_are_the_numbers_they_are(kind):
     )
     assert run.V[0, 0] == -60
     np.testing.assert_array_equal(run.V, same.V)
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.2, 0.025, 1.0])
+def test_a_plain_number_counts_as_many_steps_as_an_array_of_it(dt):
+    times = np.concatenate([[0.0, 5e-324, 0.6000000000000001, 1e300], np.arange(1, 200) / 10])
+    grid = Grid(dt=dt, steps=0)
+    found = [grid.count(float(time)) for time in times]
+    np.testing.assert_array_equal(found, grid.count(times))
+    assert {type(count) for count in found} == {np.int32}

@@ -164,7 +164,8 @@ def make_ready(
         kind = leaf.dtype.kind if isinstance(leaf, np.ndarray | np.generic | Array) else np.result_type(leaf).kind
         dtype = np.int32 if kind in "iu" else working_dtype()
         xp: Any = np if isinstance(leaf, np.ndarray | np.generic) else jnp  # NumPy's own take far less time
-        return xp.broadcast_to(xp.asarray(leaf, dtype), plan.shape).reshape(-1)
+        array = xp.asarray(leaf, dtype)
+        return (array if array.shape == plan.shape else xp.broadcast_to(array, plan.shape)).reshape(-1)
 
     return plan, jax.tree.map(flat, (start, carried)), first
 
