@@ -65,7 +65,7 @@ def test_any_cut_in_time_leaves_spikes_V_current_and_final_state_as_they_are(who
 
 def lay(monkeypatch, block, begins, steps, calls=4):
     laid = backend.Layout(block, begins, steps, round=calls * steps)
-    monkeypatch.setattr(blocks, "layout", lambda neurons, recorded: laid)
+    monkeypatch.setattr(blocks, "layout", lambda *_: laid)
 
 
 @pytest.mark.parametrize(
