@@ -179,6 +179,13 @@ def test_under_fresh_noise_a_fit_settles_where_the_mean_of_its_iterations_is():
     assert (fresh < frozen).all()  # both hold the noise of the targets, the first that of the fit as well
 
 
+def test_fresh_noise_where_nothing_is_drawn_changes_nothing(rates):
+    frozen, fresh = (
+        lifjax.fit_rates(guess(), CURRENTS, rates, DURATION, steps=40, noise=x) for x in ("frozen", "fresh")
+    )
+    np.testing.assert_array_equal(fresh.error, frozen.error)
+
+
 def test_an_optimiser_of_optax_moves_the_parameters(rates):
     fit = lifjax.fit_rates(guess(), CURRENTS, rates, DURATION, optimizer=optax.adam(0.05), steps=40)
     assert "optax" in fit.method

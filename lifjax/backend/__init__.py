@@ -87,8 +87,8 @@ def layout(neurons: int, recorded: float, narrow: bool = False) -> Layout:
         blocks = -(-neurons // most)
         blocks += -blocks % cores()
     block = -(-neurons // blocks)
-    if blocks > 1:  # whole vectors, and where they are many in strips of whole vectors
-        widths = [(n, -(-block // n)) for n in _counts(block)]
+    if blocks > 1:  # whole vectors, and where they are many on a CPU in strips of whole vectors
+        widths = [(n, -(-block // n)) for n in (_counts(block) if on_cpu else (1,))]
         block = min(n * (width + -width % LANES) for n, width in widths)
     begins = tuple(min(begin, neurons - block) for begin in range(0, neurons, block))
     low, high = _STEPS_A_CALL

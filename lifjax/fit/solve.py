@@ -59,7 +59,8 @@ def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patienc
         progress: show a progress bar.
     """
     state = jax.tree.map(np.array, search_from(starts(problem, restarts), problem.optimizer))
-    settling = min(SETTLING, steps // 2) if problem.fresh and problem.optimizer is None else 0
+    settles = problem.fresh and problem.setup.pairs and problem.optimizer is None  # where there is noise to average
+    settling = min(SETTLING, steps // 2) if settles else 0
     with Bar(steps, progress) as bar, Stop() as stop:
         hunt = Hunt(problem, restarts, steps, bar, stop)
         hunt.search(state, steps - settling, tolerance, patience)

@@ -17,7 +17,7 @@ from jax import Array
 
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.check import check_time_constant
-from lifjax.neurons.eif import Membrane, check_membrane, entered, fired
+from lifjax.neurons.eif import Membrane, check_membrane, check_onset, entered, fired
 from lifjax.neurons.flow import at_most, onward
 from lifjax.surrogate import Spike, at_reset, choose
 
@@ -134,6 +134,7 @@ class AdEx:
     def check(self, grid: Grid) -> None:
         """Raise ValueError where potentials are out of order or the grid too coarse."""
         check_membrane(self, grid)
+        check_onset(self)
         check_time_constant(self, "tau_w", grid.dt)
 
     def constants(self, grid: Grid) -> Constants:

@@ -133,6 +133,7 @@ class EIF:
     def check(self, grid: Grid) -> None:
         """Raise ValueError where potentials are out of order or the grid too coarse."""
         check_membrane(self, grid)
+        check_onset(self)
 
     def constants(self, grid: Grid) -> Constants:
         """The numbers of a step on this grid."""
@@ -196,15 +197,12 @@ def check_membrane(neuron: Any, grid: Grid) -> None:
     """Raise ValueError where potentials are out of order or the grid too coarse."""
     check_order(neuron, "V_th", "V_peak")
     check_order(neuron, "V_reset", "V_peak")
-    check_onset(neuron)
     check_time_constant(neuron, "tau_m", grid.dt)
     check_count(neuron, "t_ref", grid)
 
 
 def check_onset(neuron: Any) -> None:
     """Raise ValueError where a reset is so far up the exponential that a spike follows at once."""
-    if not hasattr(neuron, "Delta_T"):
-        return
     reset, top = np.broadcast_arrays(exactly(neuron.V_reset), exactly(neuron.V_th) + STEEPEST * exactly(neuron.Delta_T))
     if (wrong := reset >= top).any():
         at = np.unravel_index(wrong.argmax(), wrong.shape)

@@ -1,9 +1,9 @@
 """A block of neurons in narrow strips: all loops of a strip are one function of machine code, its state in the cache.
 
-As it comes, XLA's CPU backend calls a kernel for each array that a step changes, with some 50 ns of work around each,
-over a whole block, whose state the nearest cache of a core cannot hold. A computation marked ``xla_cpu_small_call``
+As it comes, XLA's CPU backend calls a kernel for each array that a step changes, with some work around each call, over
+a whole block, whose state the nearest cache of a core cannot hold. A computation marked ``xla_cpu_small_call``
 becomes one function instead, loops and all, as XLA does by itself with small loops: there a call costs nothing, so that
-a strip can be narrow enough for the nearest cache. It takes half the time to compile, too.
+a strip can be narrow enough for the nearest cache. It takes less time to compile, too.
 
 The mark is XLA's own, for its own use. So it is left alone with versions of JAX later than those it was tried with; and
 from JAX 0.11 on where a strip is not whole vectors, since there what is left of it may round another way.
