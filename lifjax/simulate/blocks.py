@@ -179,22 +179,24 @@ class Block:
     def advance(self, first: int, stop: int, steps: int, spare: dict[Any, Any]) -> None:
         """Run from step ``first`` to before ``stop``, in calls that end at multiples of ``steps``.
 
-        What a call recorded is kept while the next one runs. ``spare`` holds, for each thread, memory that earlier
-        calls, of any block, recorded to.
+        What a call recorded is kept while the next one runs, but on a CPU at once, while a cache still has it: there
+        the next one would only take turns with it. ``spare`` holds, for each thread, memory that earlier calls, of any
+        block, recorded to.
         """
-        last: tuple[int, int, dict[str, Any]] | None = None
+        ahead = 0 if host.on_cpu() else 1
+        running: list[tuple[int, int, dict[str, Any]]] = []
         mine = spare.setdefault((threading.get_ident(), self.device, self.record), [])
-        while first < stop:
-            end = min(first - first % steps + steps, stop)
-            out = self._run(first, end, mine.pop() if mine else self._memory(steps))
-            if last is not None:
-                self._keep(*last)
-                mine.append(last[2])
-            first, last = end, (first, end, out)
-        if last is not None:
-            self.count.block_until_ready()
-            self._keep(*last)
-            mine.append(last[2])
+        while first < stop or running:
+            if first < stop:
+                end = min(first - first % steps + steps, stop)
+                running.append((first, end, self._run(first, end, mine.pop() if mine else self._memory(steps))))
+                first = end
+            if len(running) > ahead or first == stop:
+                if len(running) == 1:
+                    self.count.block_until_ready()
+                done = running.pop(0)
+                self._keep(*done)
+                mine.append(done[2])
 
     def _run(self, first: int, stop: int, out: dict[str, Any]) -> dict[str, Any]:
         """Move the state on, and fill ``out``, which may go on while this returns."""
@@ -286,9 +288,7 @@ class Blocks:
         places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
         plans = [plan]
         if len(lay.begins) > 1 or steps > lay.steps or len(devices) > 1:  # to the devices once, not at every call
-            plans = [
-                jax.tree.map(lambda x, at=device: jax.device_put(x, at) if np.ndim(x) else x, plan) for device in places
-            ]
+            plans = [jax.device_put(plan, device) for device in places]
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
         turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
