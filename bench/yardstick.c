@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { B = 64 };
+enum { B = 64, WIDE = 1024 }; /* neurons of a block, and of one whose V is recorded: a row of it is some KB */
 
 typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron;
 
@@ -19,7 +19,7 @@ typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron
   c[i] += spike;                                                     \
   v[i] = u * p.keep + (DRIVE);
 
-#define BEGIN                                                        \
+#define BEGIN(B)                                                     \
   long m = n - b < B ? n - b : B;                                    \
   float v[B], d[B];                                                  \
   int32_t r[B], c[B];                                                \
@@ -34,7 +34,7 @@ typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron
 void counts(neuron p, const float *I, long n, long steps, int32_t *count) {
 #pragma omp parallel for schedule(static)
   for (long b = 0; b < n; b += B) {
-    BEGIN
+    BEGIN(B)
     for (long k = 0; k < steps; k++) {
 #pragma omp simd
       for (int i = 0; i < B; i++) { STEP(d[i]) }
@@ -46,12 +46,12 @@ void counts(neuron p, const float *I, long n, long steps, int32_t *count) {
 /* The same, and V of all neurons, (steps, n), as it stands after the reset. */
 void voltages(neuron p, const float *I, long n, long steps, int32_t *count, float *V) {
 #pragma omp parallel for schedule(static)
-  for (long b = 0; b < n; b += B) {
-    BEGIN
+  for (long b = 0; b < n; b += WIDE) {
+    BEGIN(WIDE)
     for (long k = 0; k < steps; k++) {
-      float shown[B];
+      float shown[WIDE];
 #pragma omp simd
-      for (int i = 0; i < B; i++) { STEP(d[i]) shown[i] = u; }
+      for (int i = 0; i < WIDE; i++) { STEP(d[i]) shown[i] = u; }
       memcpy(V + k * n + b, shown, m * sizeof *V);
     }
     END
@@ -109,7 +109,7 @@ void noise(neuron p, const float *I, float spread, uint32_t k0, uint32_t k1, lon
   float scale = spread * p.scale;
 #pragma omp parallel for schedule(static)
   for (long b = 0; b < n; b += B) {
-    BEGIN
+    BEGIN(B)
     for (long k = 0; k < steps; k += 2) {
       uint32_t first[B], second[B];
 #pragma omp simd

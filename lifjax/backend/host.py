@@ -41,8 +41,8 @@ def seen(x: Array | np.ndarray, last: bool = False) -> np.ndarray:
     if last and on_cpu():
         return np.asarray(x)
     x.block_until_ready()
-    device = next(iter(x.devices()))
-    if device.platform == "cpu":
+    device = None if on_cpu() else next(iter(x.devices()))
+    if device is None or device.platform == "cpu":
         return np.from_dlpack(x)  # type: ignore[arg-type] # JAX leaves out an argument
     pinned = x.nbytes >= _WORTH_PINNING and _pins(device)
     return np.asarray(jax.device_put(x, x.sharding.with_memory_kind(_PINNED)) if pinned else x)
@@ -95,6 +95,16 @@ def placed(numbers: Any, device: jax.Device | None) -> Any:
         return x if device is None else jax.device_put(x, device)
 
     return jax.tree.map(one, numbers)
+
+
+def contiguous(numbers: Any) -> Any:
+    """The same with arrays of the host laid out number by number: JAX takes twenty times as long over any others.
+
+    Example:
+        >>> contiguous(np.broadcast_to(np.float32(1), 3)).strides
+        (4,)
+    """
+    return jax.tree.map(lambda x: np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x, numbers)
 
 
 def zeros(shape: tuple[int, ...], dtype: Any, device: jax.Device | None) -> Any:

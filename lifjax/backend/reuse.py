@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_LEAST = 2**20  # bytes worth keeping
+_LEAST = 2**18  # bytes worth keeping
 _SHARE = 8  # of the machine's memory, one part at most is kept
 _LARGER = 1.25  # by how much memory may be larger than what is asked for
 

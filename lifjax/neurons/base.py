@@ -211,7 +211,7 @@ class Grid:
 
     def number(self, value: Values) -> Any:
         """A value in the working dtype: float32, or float64 where JAX has x64 enabled."""
-        if traced(value):
+        if type(value) is not float and traced(value):
             return jnp.asarray(value, float)
         try:
             return np.asarray(value, working_dtype())
@@ -251,6 +251,8 @@ class Grid:
 
         dt / tau for the Euler integrator, 1 - exp(-dt / tau) for the exact one; float64 where nothing is traced.
         """
+        if type(tau) is float and type(self.dt) is float and tau > 0 and self.integrator == "euler":
+            return self.dt / tau
         known = not traced(tau, self.dt)
         xp: Any = np if known else jnp
         ratio = xp.asarray(self.dt, np.float64 if known else float) / xp.asarray(tau, np.float64 if known else float)
@@ -291,6 +293,8 @@ def traced(*values: Any) -> bool:
 
 def exactly(value: Values) -> Any:
     """A value as float64, to work out what a run needs before it begins; one that is traced stays as it is."""
+    if type(value) is float:
+        return np.float64(value)
     return jnp.asarray(value, float) if traced(value) else np.asarray(value, np.float64)
 
 

@@ -22,7 +22,8 @@ from lifjax.simulate.progress import Progress
 from lifjax.simulate.step import Plan, few_steps, laid_out, taker, traits
 from lifjax.surrogate import threshold
 
-_WORTH_THREADS = 2**16  # neurons whose state is worth copying by several
+_MANY_CALLS = 8  # from which on a number that goes to a device once takes less time than one that is sent each time
+_WORTH_THREADS = 2**20  # neurons whose state is worth copying by several
 
 
 class Records:
@@ -201,6 +202,8 @@ class Block:
     def _run(self, first: int, stop: int, out: dict[str, Any]) -> dict[str, Any]:
         """Move the state on, and fill ``out``, which may go on while this returns."""
         numbers = (self.carry, self.count, out)
+        if not self.began:
+            numbers = host.contiguous(numbers)
         span = np.array([first, stop, self.begin], np.int32)
         while True:
             way = engine()
@@ -287,8 +290,13 @@ class Blocks:
         lay, devices = buffers.layout, run_devices()
         places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
         plans = [plan]
-        if len(lay.begins) > 1 or steps > lay.steps or len(devices) > 1:  # to the devices once, not at every call
-            plans = [jax.device_put(plan, device) for device in places]
+        calls = len(lay.begins) * -(-steps // lay.steps) // len(places)
+        if calls > 1 or len(devices) > 1:  # to the devices once, not at every call; so a single number, too, if many
+            few = calls < _MANY_CALLS
+            plans = [
+                jax.tree.map(lambda x, at=at: x if few and np.ndim(x) == 0 else jax.device_put(x, at), plan)
+                for at in places
+            ]
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
         turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
@@ -308,7 +316,7 @@ class Blocks:
     def gathered(self) -> tuple[Any, np.ndarray]:
         """The flat state and the spike counts of all blocks, copied to the host."""
         parts = [(block.carry, block.count) for block in self.all]
-        flat = jax.tree.map(lambda part: np.empty(self.buffers.size, part.dtype), parts[0])
+        flat = jax.tree.map(lambda part: reuse.empty((self.buffers.size,), part.dtype), parts[0])
 
         def copied(number: int) -> None:
             begin, size = self.all[number].begin - self.buffers.begin, self.all[number].size
