@@ -32,6 +32,7 @@ from lifjax.fit.lanes import Drives, steps_of
 from lifjax.fit.response import Response, respond
 from lifjax.fit.space import Space
 from lifjax.neurons.base import Grid, Neuron, onset
+from lifjax.simulate import strips
 from lifjax.surrogate import Spike
 
 _CLIP = 0.7  # longest step of a scaled parameter
@@ -63,6 +64,11 @@ class Setup:
     needs: frozenset[str]
     pairs: bool
     optimizer: Any = None
+
+    @property
+    def in_one(self) -> bool:
+        """Whether a run is compiled as one function: not where it draws, as XLA's own kernels are better there."""
+        return strips.marks() and not self.pairs
 
     @property
     def space(self) -> Space:
@@ -142,13 +148,22 @@ def response_of(
     return respond(take, state, setup.steps, setup.needs, setup.pairs, told, setup.dt, checkpoint)
 
 
+@partial(jax.jit, static_argnames="setup")
+def _function(
+    setup: Setup, drives: Drives, seed: Array, fields: dict[str, Array], index: Array
+) -> tuple[Response, list[Array]]:
+    """`response_of`, to be compiled as one function of machine code."""
+    return response_of(setup, drives, seed, fields, index), strips.used((drives, seed, fields, index))
+
+
 def residuals_at(setup: Setup, drives: Drives, seed: Array, block: Block, u: Array) -> Array:
     """Residuals (anything, conditions, groups) at scaled parameters (parameters, groups)."""
     low, high, scaled = ({name: x[i] for i, name in enumerate(setup.names)} for x in (block.low, block.high, u))
     own = setup.space.physical(scaled, low, high)
     groups, lanes = u.shape[1], (setup.trials, setup.conditions, u.shape[1])
     spread = {name: jnp.broadcast_to(x, lanes).reshape(-1) for name, x in own.items()}
-    response = response_of(setup, drives, seed, block.fields | spread, block.index)
+    given = setup, drives, seed, block.fields | spread, block.index
+    response = strips.marked(_function(*given))[0] if setup.in_one else response_of(*given)
     shaped = response.reshaped((setup.trials, setup.conditions, groups))
     residuals = jnp.concatenate([target.residuals(shaped) for target in block.targets])
     return residuals if shaped.outside is None else jnp.where(shaped.outside[0] > 0, refused(shaped), residuals)

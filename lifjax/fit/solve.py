@@ -17,6 +17,7 @@ from lifjax.simulate.blocks import Stop
 ROUND = 8  # iterations between two looks at what is done
 SETTLING = 24  # iterations under fresh noise over which the mean is taken
 _LANES = 4096  # of a block, whose numbers stay in a core's own cache
+_NARROW = 640  # where it is one function, whose numbers stay in the nearest cache
 _SMALL = 8  # by how much blocks shrink once few groups are left
 
 
@@ -155,9 +156,9 @@ def _round(problem: Problem, state: Search, ids: np.ndarray, first: int, now: in
 def _block_size(problem: Problem, active: int, all_of_them: int) -> int:
     """How many groups are run together: one of two sizes, since each is compiled for."""
     lanes = problem.cut.trials * problem.cut.conditions
-    large = min(max(1, _LANES // lanes), -(-all_of_them // cores()))
+    large = min(max(1, (_NARROW if problem.setup.in_one else _LANES) // lanes), -(-all_of_them // cores()))
     large = max(large, min(16, all_of_them))
-    small = max(1, large // _SMALL)
+    small = large if problem.setup.in_one else max(1, large // _SMALL)
     return small if active <= small * cores() and large * lanes >= 256 else large
 
 

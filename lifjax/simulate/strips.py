@@ -3,7 +3,7 @@
 As it comes, XLA's CPU backend calls a kernel for each array that a step changes, with some work around each call, over
 a whole block, whose state the nearest cache of a core cannot hold. A computation marked ``xla_cpu_small_call``
 becomes one function instead, loops and all, as XLA does by itself with small loops: there a call costs nothing, so that
-a strip can be narrow enough for the nearest cache. It takes less time to compile, too.
+a strip can be narrow enough for the nearest cache. It takes less time to compile, too. Fits mark their runs alike.
 
 The mark is XLA's own, for its own use. So it is left alone with versions of JAX later than those it was tried with; and
 from JAX 0.11 on where a strip is not whole vectors, since there what is left of it may round another way.
@@ -36,14 +36,31 @@ def fits(plan: Plan, neurons: int, select: Array | None) -> bool:
     return gains(plan, select) and (whole or jax.__version_info__[:2] <= _ALSO_PARTS)
 
 
+def marked(results: Any) -> Any:
+    """What a jitted function returned, which is to be compiled as one function of machine code.
+
+    Over an argument that is not used XLA would end the process, so it returns what `used` says of all of them, too.
+    """
+    from jax.experimental.xla_metadata import set_xla_metadata  # where versions of JAX have it that were tried
+
+    return lax.optimization_barrier(set_xla_metadata(results, **_MARK))  # behind it all results count as used
+
+
+def used(given: Any) -> list[Array]:
+    """A little of each argument."""
+    return [x if x.size == 0 else x.reshape(-1)[:1] for x in map(jnp.asarray, jax.tree.leaves(given))]
+
+
+def marks() -> bool:
+    """Whether a computation whose arrays are no whole vectors may be `marked` here, too."""
+    return backend.engine() == "packed" and jax.__version_info__[:2] <= _ALSO_PARTS
+
+
 def advance(
     plan: Plan, carry: Any, count: Array, out: loop.Out, span: tuple[Array, Array, Array], *, every: int
 ) -> tuple[Any, Array, loop.Out]:
     """What `lifjax.simulate.loop.advance` does to a block, by strips; ``span`` is its first step, stop and begin."""
-    from jax.experimental.xla_metadata import set_xla_metadata  # where versions of JAX have it that were tried
-
-    marked = set_xla_metadata(_function(plan, carry, count, out, span, every=every), **_MARK)
-    carry, count, out, _ = lax.optimization_barrier(marked)  # behind it all results count as used
+    carry, count, out, _ = marked(_function(plan, carry, count, out, span, every=every))
     return carry, count, out
 
 
@@ -52,8 +69,6 @@ def _function(
     plan: Plan, carry: Any, count: Array, out: loop.Out, span: tuple[Array, Array, Array], *, every: int
 ) -> tuple[Any, Array, loop.Out, list[Array]]:
     (first, stop, begin), width = span, backend.strip(len(count))
-    # All that comes in is used: over an argument that is not, XLA would end the process.
-    used = [x if x.size == 0 else x.reshape(-1)[:1] for x in map(jnp.asarray, jax.tree.leaves((plan, span)))]
 
     def strip(number: Array, state: tuple[Any, Array, loop.Out]) -> tuple[Any, Array, loop.Out]:
         *kept, out = state
@@ -70,4 +85,4 @@ def _function(
 
     strips = jnp.int32(len(count) // width)
     carry, count, out = lax.fori_loop(jnp.int32(0), strips, strip, (carry, count, out))
-    return carry, count, out, used
+    return carry, count, out, used((plan, span))
