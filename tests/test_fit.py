@@ -15,6 +15,7 @@ from lifjax.fit.identify import identify
 from lifjax.fit.lanes import cut
 from lifjax.fit.problem import Problem
 from lifjax.fit.space import space
+from lifjax.simulate import strips
 
 CURRENTS = np.array([[220.0], [250.0], [300.0], [400.0], [500.0]])
 TAU, G = np.array([8.0, 12.0, 17.0]), np.array([9.0, 11.5, 10.5])
@@ -302,6 +303,21 @@ def test_memory_of_forward_tangents_does_not_grow_with_time():
         return lowered.compile().memory_analysis().temp_size_in_bytes
 
     assert held(10_000) < 1.1 * held(1000)
+
+
+def test_a_run_compiled_as_one_function_has_the_same_jacobian_as_in_kernels(monkeypatch):
+    made = problem(guess(), CURRENTS, [targets.rates(50.0)], (5, 3), steps=500)
+    block, u = at(made, {"tau_m": np.array([9.0, 10.0, 14.0]), "g_L": np.full(3, 10.0)})
+    drives, seed = made.drives, made.seeds(0, 1)[0]
+
+    def found(marked):
+        monkeypatch.setattr(strips, "marks", lambda: marked)
+        assert made.setup.in_one is marked
+        return jax.jit(lambda u: forward.linear(made.setup, drives, seed, block, u))(u)
+
+    for one, other in zip(found(True), found(False), strict=True):
+        assert np.any(one)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 # What the targets tell
