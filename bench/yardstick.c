@@ -3,7 +3,7 @@
  * Leaky integrate-and-fire neurons in the order of lifjax's step. The time loop is inside a block of neurons whose state
  * stays in the nearest cache, the loop over neurons is vectorised, the blocks are shared out over the cores. The noise
  * draws the deviates that lifjax draws: Threefry-2x32 with 13 rounds, one call for two steps, and the same polynomials.
- * Built by bench/yardstick.py with -O3 -march=native -fopenmp.
+ * Built by bench/peers/c_yardstick.py with -O3 -march=native -fopenmp.
  */
 #include <stdint.h>
 #include <string.h>
