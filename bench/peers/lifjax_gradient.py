@@ -13,7 +13,8 @@ import numpy as np
 import protocol as p
 
 import lifjax
-from lifjax.backend import COMPILER_OPTIONS, on_every_core
+from lifjax.backend import COMPILER_OPTIONS
+from lifjax.backend.threads import on_every_core
 
 work = p.workload()
 neurons, steps, mode = work["neurons"], work["steps"], work["mode"]

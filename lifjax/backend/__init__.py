@@ -2,14 +2,11 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
 import platform
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +38,6 @@ _CHUNK = 2**22  # bytes of a chunk on disk before it is compressed
 _ROWS_A_CHUNK = (32, 2**16)
 
 _usual = {"cpu": "packed", "gpu": "kernel"}
-
-T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,34 +194,6 @@ def do_without(failed: str, error: Exception) -> bool:
             stacklevel=2,
         )
     return True
-
-
-def on_every_core(work: Callable[[T], None], items: Sequence[T]) -> None:
-    """Do the work of each item, on a thread a core where there are several items, each taking the next that is left.
-
-    A compiled function leaves Python's lock alone while it runs, so threads keep all cores busy. Whether float64 is
-    enabled holds for a thread alone, so each is told.
-    """
-    if len(items) == 1 or cores() == 1:
-        for item in items:
-            work(item)
-        return
-    double = jnp.result_type(float) == jnp.float64
-
-    left = iter(items)
-
-    def told(_: int) -> None:
-        with jax.enable_x64(bool(double)):
-            while (item := next(left, None)) is not None:
-                work(item)
-
-    for _ in _pool().map(told, range(min(cores(), len(items)))):
-        pass
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(cores(), thread_name_prefix="lifjax")
 
 
 def available_memory() -> int | None:

@@ -23,7 +23,7 @@ from lifjax.fit.problem import Problem
 from lifjax.fit.response import Response
 from lifjax.fit.solve import Bar, starting
 from lifjax.neurons.check import shown
-from lifjax.simulate.blocks import Stop
+from lifjax.simulate.progress import Stop
 
 _RATE = 0.05  # of Adam, in scaled parameters
 _CLIP = 10.0

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lifjax.backend import cores, on_every_core
+from lifjax.backend import cores
+from lifjax.backend.threads import on_every_core
 from lifjax.fit.forward import Search, iterate, search_from
 from lifjax.fit.problem import Problem
-from lifjax.simulate.blocks import Stop
+from lifjax.simulate.progress import Stop
 
 ROUND = 8  # iterations between two looks at what is done
 SETTLING = 24  # iterations under fresh noise over which the mean is taken

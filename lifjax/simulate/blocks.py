@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import signal
 import threading
 import warnings
 from functools import partial
@@ -13,12 +12,13 @@ import numpy as np
 from jax import Array
 
 from lifjax import backend
-from lifjax.backend import do_without, engine, host, layout, on_every_core, reuse, run_devices
+from lifjax.backend import do_without, engine, host, layout, reuse, run_devices
+from lifjax.backend.threads import at_once, on_every_core
 from lifjax.neurons.base import working_dtype
 from lifjax.record import OCTET, OFFSET, samples_in
 from lifjax.simulate import strips
 from lifjax.simulate.loop import advance
-from lifjax.simulate.progress import Progress
+from lifjax.simulate.progress import Progress, Stop
 from lifjax.simulate.step import Plan, few_steps, laid_out, taker, traits
 from lifjax.surrogate import threshold
 
@@ -203,7 +203,7 @@ class Block:
         """Move the state on, and fill ``out``, which may go on while this returns."""
         numbers = (self.carry, self.count, out)
         if not self.began:
-            numbers = host.contiguous(numbers)
+            numbers = host.sent(numbers)
         span = np.array([first, stop, self.begin], np.int32)
         while True:
             way = engine()
@@ -263,7 +263,7 @@ def run_blocks(
     Returns:
         The blocks as they stand, and how many steps were done.
     """
-    with backend.device_memory(buffers.size):
+    with backend.device_memory(buffers.size), at_once():
         blocks = Blocks(plan, carry, steps, buffers, count)
         del carry  # the blocks have it
         lay, done, last = buffers.layout, buffers.done, buffers.first + steps
@@ -293,10 +293,12 @@ class Blocks:
         calls = len(lay.begins) * -(-steps // lay.steps) // len(places)
         if calls > 1 or len(devices) > 1:  # to the devices once, not at every call; so a single number, too, if many
             few = calls < _MANY_CALLS
-            plans = [
-                jax.tree.map(lambda x, at=at: x if few and np.ndim(x) == 0 else jax.device_put(x, at), plan)
-                for at in places
-            ]
+            plans = jax.block_until_ready(
+                [
+                    jax.tree.map(lambda x, at=at: x if few and np.ndim(x) == 0 else jax.device_put(x, at), plan)
+                    for at in places
+                ]
+            )
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
         turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
@@ -376,24 +378,3 @@ _compiled = partial(
 )
 _chunk_as_it_comes = _compiled(compiler_options=backend.COMPILER_OPTIONS)
 _chunk_in_loops = _compiled(compiler_options=backend.OPTIONS_OF_MANY)
-
-
-class Stop:
-    """Ctrl-C, heard between two chunks so that none is lost half done; a second Ctrl-C ends at once."""
-
-    asked = False
-
-    def __enter__(self) -> "Stop":
-        self.main = threading.current_thread() is threading.main_thread()
-        if self.main:
-            self.before = signal.signal(signal.SIGINT, self.ask)
-        return self
-
-    def ask(self, *_: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *error: object) -> None:
-        if self.main:
-            signal.signal(signal.SIGINT, self.before)

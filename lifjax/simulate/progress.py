@@ -1,6 +1,8 @@
-"""How far a run is: a bar in a terminal and in a notebook, and elsewhere, as in a log, a line now and then."""
+"""How far a run is: a bar in a terminal and in a notebook, and elsewhere, as in a log, a line now and then; Ctrl-C."""
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -102,3 +104,24 @@ def _clock(seconds: float) -> str:
     """
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+class Stop:
+    """Ctrl-C, heard between two chunks so that none is lost half done; a second Ctrl-C ends at once."""
+
+    asked = False
+
+    def __enter__(self) -> "Stop":
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.signal(signal.SIGINT, self.ask)
+        return self
+
+    def ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        if self.main:
+            signal.signal(signal.SIGINT, self.before)
