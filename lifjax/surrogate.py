@@ -88,21 +88,23 @@ class Surrogate:
 
     def __call__(self, V: Array, V_th: Array, unit: Array) -> Array:
         """The spike, 0 or 1 in V's own dtype."""
-        spiked: Array = _step(self.bump, self.slope, (V - V_th) / unit)
+        # A division would be one at every step; that by the unit is the same at all, and done once.
+        spiked: Array = _step(self.bump, self.slope, (V - V_th) * (1 / unit), threshold(V, V_th))
         return spiked
 
 
-def _heaviside(bump: Bump, slope: float, x: Array) -> Array:
-    return jnp.heaviside(x, jnp.ones((), jnp.result_type(x)))
+def _number(bump: Bump, slope: float, x: Array, reached: Array) -> Array:
+    """0 or 1, and no number where there is none."""
+    return jnp.where(reached, 1, jnp.where(x == x, 0, x)).astype(jnp.result_type(x))
 
 
-_step = jax.custom_jvp(_heaviside, nondiff_argnums=(0, 1))
+_step = jax.custom_jvp(_number, nondiff_argnums=(0, 1))
 
 
 @_step.defjvp
-def _(bump: Bump, slope: float, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    return _step(bump, slope, x), dx * bump(x, slope)
+def _(bump: Bump, slope: float, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, reached), (dx, _) = primals, tangents
+    return _step(bump, slope, x, reached), dx * bump(x, slope)
 
 
 def _fast_sigmoid(x: Array, slope: float) -> Array:

@@ -406,12 +406,27 @@ def test_what_is_not_finite_never_becomes_the_best():
     u = jnp.zeros((2, 3))
     search = forward.search_from(u, None)
     good, J = jnp.ones((1, 5, 3)), jnp.ones((2, 1, 5, 3))
-    search = forward.moved(search, good, J, None)
+    search = forward.moved(search, good, J, None, 0.0)
     bad = good.at[0, 0, 1].set(jnp.nan)
-    after = forward.moved(search, bad, J.at[0, 0, 0, 1].set(jnp.inf), None)
+    after = forward.moved(search, bad, J.at[0, 0, 0, 1].set(jnp.inf), None, 0.0)
     assert jnp.isfinite(after.u).all()
     np.testing.assert_array_equal(after.best, search.best)
     np.testing.assert_allclose(after.merit, 1.0)
+
+
+def test_a_step_that_leads_far_off_is_taken_back_unless_the_search_roams():
+    residuals, J = jnp.ones((1, 5, 2)), jnp.full((1, 1, 5, 2), 3.0)
+    search = forward.search_from(jnp.zeros((1, 2)), None, descend=1)  # the other one roams
+    first = forward.moved(search, residuals, J, None, 0.5)
+    far = forward.moved(first, 3 * residuals, J, None, 0.5)  # a mean square of 9, of which 4 * 1 + 0.5 is allowed
+    back = -3.0 / (9.0 * (1 + far.damping[0]))  # the step from where the best is, which is 0, of J^T r and J^T J there
+    np.testing.assert_allclose(far.u[0, 0], back, rtol=1e-4)
+    assert far.damping[0] > 5 * first.damping[0]
+    on = first.u[0, 1] - 3 * 3.0 / (9.0 * (1 + far.damping[1]))
+    np.testing.assert_allclose(far.u[0, 1], max(on, first.u[0, 1] - 0.7), rtol=1e-4)
+    near = forward.moved(first, 2 * residuals, J, None, 0.5)
+    assert near.u[0, 0] < first.u[0, 0] < far.u[0, 0]
+    np.testing.assert_array_equal(far.best, 0)
 
 
 def test_it_goes_on_and_a_file_holds_it(found, rates, tmp_path):

