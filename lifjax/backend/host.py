@@ -20,7 +20,7 @@ _PINNED = "pinned_host"
 _WORTH_PINNING = 2**16  # bytes
 _WORTH_MAKING_THERE = 2**22
 _WORTH_A_CORE = 2**22
-_COPIED_APART = 2**16  # bytes of an array that XLA may copy on another thread
+_COPIED_APART = 102_400  # bytes of an array from which on XLA copies it on another thread
 
 
 def on_cpu() -> bool:
