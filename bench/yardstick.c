@@ -45,13 +45,14 @@ void counts(neuron p, const float *I, long n, long steps, int32_t *count) {
 
 /* The same, and V of all neurons, (steps, n), as it stands after the reset. */
 void voltages(neuron p, const float *I, long n, long steps, int32_t *count, float *V) {
+  const int wide = n > B ? WIDE : B; /* few neurons are not worth a wide block */
 #pragma omp parallel for schedule(static)
   for (long b = 0; b < n; b += WIDE) {
     BEGIN(WIDE)
     for (long k = 0; k < steps; k++) {
       float shown[WIDE];
 #pragma omp simd
-      for (int i = 0; i < WIDE; i++) { STEP(d[i]) shown[i] = u; }
+      for (int i = 0; i < wide; i++) { STEP(d[i]) shown[i] = u; }
       memcpy(V + k * n + b, shown, m * sizeof *V);
     }
     END
