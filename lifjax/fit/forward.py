@@ -214,10 +214,11 @@ def iterate(
     """
     history = jnp.full((seeds.shape[0], search.u.shape[1]), jnp.nan, search.u.dtype)
 
+    allowed = sum(target.grain(setup.steps * setup.dt) ** 2 for target in block.targets)
+
     def one(i: Array, state: tuple[Search, Array]) -> tuple[Search, Array]:
         search, history = state
         residuals, jacobian = linear(setup, drives, seeds[i], block, search.u)
-        allowed = sum(target.grain(setup.steps * setup.dt) ** 2 for target in block.targets)
         search = moved(search, residuals, jacobian, setup.optimizer, allowed)
         if setup.optimizer is None:
             search = nudged(search, block.group, seeds[i], i)

@@ -106,7 +106,7 @@ class Rates(Target):
         return (self.weight * (reached.mean(axis=-3) - self.target))[None]
 
     def grain(self, duration: float) -> Array:
-        return jnp.max(self.weight) * (1500 / duration)
+        return jnp.max(self.weight) * (1000 / duration) * 1.5  # of spikes
 
 
 def rates(target: Values, weight: Values = 1.0) -> Rates:
