@@ -98,11 +98,22 @@ def placed(numbers: Any, device: jax.Device | None) -> Any:
     return jax.tree.map(one, numbers)
 
 
+def large(x: Any) -> bool:
+    """Whether XLA copies an array on another thread, for which a call that needs it has to wait.
+
+    Example:
+        >>> large(np.zeros(1000)), large(np.zeros(100_000))
+        (False, True)
+    """
+    return bool(getattr(x, "nbytes", 0) >= _COPIED_APART)
+
+
 def sent(numbers: Any) -> Any:
     """Numbers of the host, as a compiled function takes them soonest.
 
     JAX takes twenty times as long over an array that is not laid out number by number. A large one it copies on another
-    thread, and makes a call that needs it there, too, unless it has arrived by then.
+    thread, and makes a call that needs it there, too, unless it has arrived by then. One number over and over is made
+    where it is to be.
 
     Example:
         >>> sent(np.broadcast_to(np.float32(1), 3)).strides
@@ -112,8 +123,11 @@ def sent(numbers: Any) -> Any:
     def one(x: Any) -> Any:
         if not isinstance(x, np.ndarray):
             return x
+        apart = on_cpu() and large(x)
+        if apart and x.strides == (0,):
+            return _over_and_over(x[0], x.shape)
         x = np.ascontiguousarray(x)
-        return jax.device_put(x) if on_cpu() and x.nbytes >= _COPIED_APART else x
+        return jax.device_put(x) if apart else x
 
     return jax.block_until_ready(jax.tree.map(one, numbers))
 
@@ -121,3 +135,6 @@ def sent(numbers: Any) -> Any:
 def zeros(shape: tuple[int, ...], dtype: Any, device: jax.Device | None) -> Any:
     """Zeros for a device: made there, where it is no CPU."""
     return placed(np.zeros(shape, dtype), device) if on_cpu() else jnp.zeros(shape, dtype, device=device)
+
+
+_over_and_over = jax.jit(jnp.broadcast_to, static_argnums=1)

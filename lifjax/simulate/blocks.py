@@ -22,7 +22,7 @@ from lifjax.simulate.progress import Progress, Stop
 from lifjax.simulate.step import Plan, few_steps, laid_out, taker, traits
 from lifjax.surrogate import threshold
 
-_MANY_CALLS = 8  # from which on a number that goes to a device once takes less time than one that is sent each time
+_MANY_CALLS = 8  # from which on what is small takes less time to go to a device once than to be sent each time
 _WORTH_THREADS = 2**20  # neurons whose state is worth copying by several
 
 
@@ -291,13 +291,10 @@ class Blocks:
         places: list[jax.Device | None] = [*devices] if len(devices) > 1 else [None]
         plans = [plan]
         calls = len(lay.begins) * -(-steps // lay.steps) // len(places)
-        if calls > 1 or len(devices) > 1:  # to the devices once, not at every call; so a single number, too, if many
-            few = calls < _MANY_CALLS
+        if calls > 1 or len(devices) > 1:  # to the devices once, not at every call; so what is small, too, if many
+            stays = (lambda x: not host.large(x)) if calls < _MANY_CALLS else (lambda x: False)
             plans = jax.block_until_ready(
-                [
-                    jax.tree.map(lambda x, at=at: x if few and np.ndim(x) == 0 else jax.device_put(x, at), plan)
-                    for at in places
-                ]
+                [jax.tree.map(lambda x, at=at: x if stays(x) else jax.device_put(x, at), plan) for at in places]
             )
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
