@@ -292,9 +292,12 @@ class Blocks:
         plans = [plan]
         calls = len(lay.begins) * -(-steps // lay.steps) // len(places)
         if calls > 1 or len(devices) > 1:  # to the devices once, not at every call; so what is small, too, if many
-            stays = (lambda x: not host.large(x)) if calls < _MANY_CALLS else (lambda x: False)
+            few = calls < _MANY_CALLS
             plans = jax.block_until_ready(
-                [jax.tree.map(lambda x, at=at: x if stays(x) else jax.device_put(x, at), plan) for at in places]
+                [
+                    jax.tree.map(lambda x, at=at: x if few and not host.large(x) else jax.device_put(x, at), plan)
+                    for at in places
+                ]
             )
         most = max(buffers.within(begin, lay.block).size for begin in lay.begins)
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
