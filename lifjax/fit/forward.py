@@ -30,7 +30,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from lifjax import noise
-from lifjax.backend import COMPILER_OPTIONS
+from lifjax.backend import COMPILER_OPTIONS, engine
 from lifjax.fit.lanes import Drives, steps_of
 from lifjax.fit.response import Response, respond
 from lifjax.fit.space import Space
@@ -70,10 +70,10 @@ class Setup:
     pairs: bool
     optimizer: Any = None
 
-    @property
-    def in_one(self) -> bool:
+    def in_one(self, groups: int) -> bool:
         """Whether a run is compiled as one function: not where it draws, as XLA's own kernels are better there."""
-        return strips.marks() and not self.pairs
+        lanes = self.trials * self.conditions * groups
+        return engine() == "packed" and not self.pairs and strips.sound(lanes)
 
     @property
     def space(self) -> Space:
@@ -177,7 +177,7 @@ def residuals_at(setup: Setup, drives: Drives, seed: Array, block: Block, u: Arr
     groups, lanes = u.shape[1], (setup.trials, setup.conditions, u.shape[1])
     spread = {name: jnp.broadcast_to(x, lanes).reshape(-1) for name, x in own.items()}
     given = setup, drives, seed, block.fields | spread, block.index
-    response = strips.marked(_function(*given))[0] if setup.in_one else response_of(*given)
+    response = strips.marked(_function(*given))[0] if setup.in_one(groups) else response_of(*given)
     shaped = response.reshaped((setup.trials, setup.conditions, groups))
     residuals = jnp.concatenate([target.residuals(shaped) for target in block.targets])
     return residuals if shaped.outside is None else jnp.where(shaped.outside[0] > 0, refused(shaped), residuals)

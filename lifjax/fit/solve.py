@@ -157,10 +157,15 @@ def _round(problem: Problem, state: Search, ids: np.ndarray, first: int, now: in
 
 def _block_size(problem: Problem, active: int, all_of_them: int) -> int:
     """How many groups are run together: one of two sizes, since each is compiled for."""
-    lanes = problem.cut.trials * problem.cut.conditions
-    large = min(max(1, (_NARROW if problem.setup.in_one else _LANES) // lanes), -(-all_of_them // cores()))
-    large = max(large, min(16, all_of_them))
-    small = large if problem.setup.in_one else max(1, large // _SMALL)
+    lanes, share = problem.cut.trials * problem.cut.conditions, -(-all_of_them // cores())
+
+    def at_most(most: int) -> int:
+        return max(min(max(1, most // lanes), share), min(16, all_of_them))
+
+    if problem.setup.in_one(large := at_most(_NARROW)):
+        return large
+    large = at_most(_LANES)
+    small = max(1, large // _SMALL)
     return small if active <= small * cores() and large * lanes >= 256 else large
 
 

@@ -32,8 +32,13 @@ def gains(plan: Plan, select: Any) -> bool:
 
 def fits(plan: Plan, neurons: int, select: Array | None) -> bool:
     """Whether it is sound, too, for a block of so many neurons."""
-    whole = backend.strip(neurons) % backend.LANES == 0
-    return gains(plan, select) and (whole or jax.__version_info__[:2] <= _ALSO_PARTS)
+    return gains(plan, select) and sound(backend.strip(neurons))
+
+
+def sound(neurons: int) -> bool:
+    """Whether a computation over so many neurons at once may be `marked`."""
+    version = jax.__version_info__[:2]
+    return version <= _ALSO_PARTS or (version <= _TRIED and neurons % backend.LANES == 0)
 
 
 def marked(results: Any) -> Any:
@@ -49,11 +54,6 @@ def marked(results: Any) -> Any:
 def used(given: Any) -> list[Array]:
     """A little of each argument."""
     return [x if x.size == 0 else x.reshape(-1)[:1] for x in map(jnp.asarray, jax.tree.leaves(given))]
-
-
-def marks() -> bool:
-    """Whether a computation whose arrays are no whole vectors may be `marked` here, too."""
-    return backend.engine() == "packed" and jax.__version_info__[:2] <= _ALSO_PARTS
 
 
 def advance(
