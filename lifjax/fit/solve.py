@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import warnings
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lifjax.backend import cores
+from lifjax.backend import LANES, cores
 from lifjax.backend.threads import on_every_core
 from lifjax.fit.forward import Search, iterate, search_from
 from lifjax.fit.problem import Problem
@@ -158,9 +159,11 @@ def _round(problem: Problem, state: Search, ids: np.ndarray, first: int, now: in
 def _block_size(problem: Problem, active: int, all_of_them: int) -> int:
     """How many groups are run together: one of two sizes, since each is compiled for."""
     lanes, share = problem.cut.trials * problem.cut.conditions, -(-all_of_them // cores())
+    whole = LANES // math.gcd(lanes, LANES)  # so many are whole vectors
 
     def at_most(most: int) -> int:
-        return max(min(max(1, most // lanes), share), min(16, all_of_them))
+        groups = max(1, most // lanes)
+        return max(min(groups - groups % whole if groups > whole else groups, share), min(16, all_of_them))
 
     if problem.setup.in_one(large := at_most(_NARROW)):
         return large
