@@ -307,14 +307,15 @@ def test_memory_of_forward_tangents_does_not_grow_with_time():
     assert held(10_000) < 1.1 * held(1000)
 
 
-def test_a_run_compiled_as_one_function_has_the_same_jacobian_as_in_kernels(monkeypatch):
-    made = problem(guess(16), CURRENTS, [targets.rates(50.0)], (5, 16), steps=500)
-    block, u = at(made, {"tau_m": np.linspace(9.0, 14.0, 16), "g_L": np.full(16, 10.0)})
+@pytest.mark.parametrize("n", [3, 16])  # parts of vectors, and whole ones
+def test_a_run_compiled_as_one_function_has_the_same_jacobian_as_in_kernels(n, monkeypatch):
+    made = problem(guess(n), CURRENTS, [targets.rates(50.0)], (5, n), steps=500)
+    block, u = at(made, {"tau_m": np.linspace(9.0, 14.0, n), "g_L": np.full(n, 10.0)})
     drives, seed = made.drives, made.seeds(0, 1)[0]
 
     def found(marked):
         monkeypatch.setattr(strips, "sound", lambda neurons: marked)
-        assert made.setup.in_one(16) is marked
+        assert made.setup.in_one(n) is marked
         return jax.jit(lambda u: forward.linear(made.setup, drives, seed, block, u))(u)
 
     for one, other in zip(found(True), found(False), strict=True):
