@@ -164,6 +164,11 @@ def test_a_fit_that_makes_no_sense_is_refused_in_one_line(name, capsys, empty_fo
     assert not list(empty_folder.glob("lifjax-fit*"))
 
 
+def test_a_file_that_is_not_there_is_named_with_what_is_wrong(capsys, empty_folder):
+    assert main(["fit", "nothere.csv"]) == 2
+    assert capsys.readouterr().err == "lifjax: error: nothere.csv: No such file or directory\n"
+
+
 def test_devices_says_what_jax_sees(capsys):
     assert main(["devices"]) == 0
     told = capsys.readouterr().out

@@ -51,11 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (ValueError, TypeError, OSError, MemoryError, ImportError, argparse.ArgumentTypeError) as error:
         if not several.shared(given) or processes.number() == 0:  # the first is told of what went wrong in others
-            print(f"lifjax: error: {error}", file=sys.stderr)
+            print(f"lifjax: error: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lifjax: stopped, nothing was written", file=sys.stderr)
         return 130
+
+
+def _told(error: Exception) -> str:
+    """An error for people: of a file its name and what is wrong with it, without the system's number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _devices(given: Namespace) -> int:
