@@ -230,12 +230,7 @@ class Loop:
 
         def onward(k: Array, turn: int, carry: Any, tally: Array) -> tuple[Any, Array]:
             """The next few steps of a tile."""
-            k, steps = k + turn * self.at_once, self.at_once
-            if not self.packing.flagged:
-                carry, shown = self.take(carry, k, steps)
-                return carry, self._tallied(tally, shown)
-            carry, _ = self.take(self.packing.joined(carry, self._room(tally, steps)), k, steps, self._flags(steps))
-            return self.packing.split(carry)
+            return self._onward(k + turn * self.at_once, self.at_once, carry, tally)
 
         def turns(t: Array, i: Array, packed: Any) -> Any:
             """The same in the arrays, once, or twice where they are there twice."""
@@ -280,9 +275,7 @@ class Loop:
                 row = k - self.first if name == OFFSET else self._row(k)
                 out = self._put(out, name, row, shows[name] if all_ else shows[name][self.select])
                 packing = packing.after(out, name)
-            carry, tally = packing.unpack(packed)
-            carry, (shows,) = self.take(carry, k)
-            return packing.pack(packed, carry, self._tallied(tally, [shows])), count, out
+            return packing.pack(packed, *self._onward(k, 1, *packing.unpack(packed))), count, out
 
         def octet(number: Array, state: Any) -> Any:
             """The steps of an octet, whose spikes are its bits from the first step on."""
@@ -313,23 +306,18 @@ class Loop:
         row = lax.div(k, every) - lax.div(self.first + (self.every - 1), every)
         return row if self.every == 1 else jnp.where(lax.rem(k, every) == 0, row, self.spare)
 
-    def _tallied(self, tally: Array, shown: list[dict[str, Array]]) -> Array:
-        """The byte with the spikes of some steps: they come in as its highest bits, or are added to it."""
-        tally = self._room(tally, len(shown))
-        for flag, shows in zip(self._flags(len(shown)), shown, strict=True):
+    def _onward(self, k: Array, steps: int, carry: Any, tally: Array) -> tuple[Any, Array]:
+        """The carry after so many steps, and the byte with their spikes: as its highest bits, or added to it."""
+        flags = [1 << _BYTE] * steps
+        if "spikes" in self.record:
+            flags = [1 << _BYTE + OCTET - steps + b for b in range(steps)]
+            tally = tally & 0 if steps == OCTET else (tally >> jnp.uint32(steps)) & jnp.uint32(_TALLY)
+        if self.packing.flagged:
+            return self.packing.split(self.take(self.packing.joined(carry, tally), k, steps, flags)[0])
+        carry, shown = self.take(carry, k, steps)
+        for flag, shows in zip(flags, shown, strict=True):
             tally = lax.select(shows["spikes"], tally + jnp.uint32(flag), tally)
-        return tally
-
-    def _room(self, tally: Array, steps: int) -> Array:
-        """The byte as it is before the spikes of so many steps come in."""
-        if "spikes" not in self.record:
-            return tally
-        return tally & 0 if steps == OCTET else (tally >> jnp.uint32(steps)) & jnp.uint32(_TALLY)
-
-    def _flags(self, steps: int) -> list[int]:
-        """What a spike at each of so many steps adds to the byte."""
-        first = _BYTE + OCTET - steps
-        return [1 << first + b if "spikes" in self.record else 1 << _BYTE for b in range(steps)]
+        return carry, tally
 
     def _octet(self, tally: Array, out: Out, number: Array) -> Out:
         """The records with the byte of spikes as an octet, where they are recorded."""
