@@ -270,6 +270,20 @@ def test_ctrl_c_hands_back_what_was_done_and_the_run_can_go_on(monkeypatch, prog
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_ends_a_run_that_has_no_part_to_hand_back(monkeypatch):
+    chunk = blocks._chunk
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return chunk(*args, **kwargs)
+
+    monkeypatch.setattr(blocks, "_chunk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lifjax.simulate(lifjax.LIF(), 300.0, 100.0)
+    monkeypatch.undo()
+    assert lifjax.simulate(lifjax.LIF(), 300.0, 100.0).steps == 1000
+
+
 def test_runs_work_in_a_thread_where_no_signal_can_be_heard():
     kept = []
     thread = threading.Thread(target=lambda: kept.append(lifjax.simulate(lifjax.LIF(), 300.0, 50.0)))

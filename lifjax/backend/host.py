@@ -119,17 +119,21 @@ def sent(numbers: Any) -> Any:
         >>> sent(np.broadcast_to(np.float32(1), 3)).strides
         (4,)
     """
+    cpu, awaited = on_cpu(), []
 
     def one(x: Any) -> Any:
         if not isinstance(x, np.ndarray):
             return x
-        apart = on_cpu() and large(x)
-        if apart and x.strides == (0,):
-            return _over_and_over(x[0], x.shape)
-        x = np.ascontiguousarray(x)
-        return jax.device_put(x) if apart else x
+        if not (cpu and large(x)):
+            return np.ascontiguousarray(x)
+        there = _over_and_over(x[0], x.shape) if x.strides == (0,) else jax.device_put(np.ascontiguousarray(x))
+        awaited.append(there)
+        return there
 
-    return jax.block_until_ready(jax.tree.map(one, numbers))
+    numbers = jax.tree.map(one, numbers)
+    for x in awaited:
+        x.block_until_ready()
+    return numbers
 
 
 def zeros(shape: tuple[int, ...], dtype: Any, device: jax.Device | None) -> Any:

@@ -268,10 +268,16 @@ def run_blocks(
         del carry  # the blocks have it
         lay, done, last = buffers.layout, buffers.done, buffers.first + steps
         ended = done >= steps
-        with Progress(steps, done, progress, lambda: buffers.told(blocks)) as moved, Stop() as stop:
+
+        def turn(first: int) -> int:
+            """Where the steps that begin at one are next all done."""
+            return min(first - first % lay.round + lay.round, last)
+
+        several = turn(buffers.first + done) < last
+        with Progress(steps, done, progress, lambda: buffers.told(blocks)) as moved, Stop(several) as stop:
             while not ended:
                 first = buffers.first + done
-                stop_at = min(first - first % lay.round + lay.round, last)
+                stop_at = turn(first)
                 blocks.advance(first, stop_at)
                 done = stop_at - buffers.first
                 ended = buffers.reached(done, blocks, stop.asked) or done >= steps
@@ -317,12 +323,12 @@ class Blocks:
 
     def gathered(self) -> tuple[Any, np.ndarray]:
         """The flat state and the spike counts of all blocks, copied to the host."""
-        parts = [(block.carry, block.count) for block in self.all]
-        flat = jax.tree.map(lambda part: reuse.empty((self.buffers.size,), part.dtype), parts[0])
+        parts = [jax.tree.leaves((block.carry, block.count)) for block in self.all]
+        flat = [reuse.empty((self.buffers.size,), part.dtype) for part in parts[0]]
 
         def copied(number: int) -> None:
             begin, size = self.all[number].begin - self.buffers.begin, self.all[number].size
-            for into, part in zip(jax.tree.leaves(flat), jax.tree.leaves(parts[number]), strict=True):
+            for into, part in zip(flat, parts[number], strict=True):
                 host.copy(into[begin : begin + size], host.seen(part, last=True))
 
         if self.buffers.size < _WORTH_THREADS:
@@ -330,8 +336,8 @@ class Blocks:
                 copied(number)
         else:
             on_every_core(copied, range(len(parts)))
-        carry, count = flat
-        return carry, count
+        *carry, count = flat
+        return jax.tree.unflatten(jax.tree.structure(self.all[0].carry), carry), count
 
 
 def _chunk(

@@ -201,26 +201,34 @@ class Loop:
 
     def run(self, carry: Any, count: Array, out: Out) -> tuple[Any, Array, Out]:
         """The carry, the spike counts and the records after all steps, from those before the first."""
+        state = (self.packing.begin(carry), count, out)
+        packed, count, out = self._each(self.first, self.stop, state) if self.traces else self._in_tiles(state)
+        return self.packing.unpack(packed)[0], count, out
+
+    def _each(self, low: Array, high: Array, state: Any) -> Any:
+        """The steps from step ``low`` to before ``high`` one by one, in segments."""
+        segments = lax.div(low, jnp.int32(SEGMENT)), _up(high, SEGMENT)
+        return lax.fori_loop(
+            segments[0],
+            jnp.where(low < high, segments[1], segments[0]),
+            functools.partial(self._part, low, high),
+            state,
+        )
+
+    def _in_tiles(self, state: Any) -> Any:
+        """All steps, most of them in whole tiles, which are from one step to before another."""
         tile = jnp.int32(TILE)
-        # Whole tiles are from one step to before another; none where each step is recorded.
         one = jnp.minimum(lax.div(self.first + (TILE - 1), tile) * tile, self.stop)
         other = jnp.maximum(one, lax.div(self.stop, tile) * tile)
-        one, other = (self.stop, self.stop) if self.traces else (one, other)
         tiles = lax.div(other - one, tile)
 
         def phase(p: Array, state: Any) -> Any:
             """The first steps and all whole tiles; then the last steps. Written as a loop, each is compiled once."""
-            low, high = jnp.where(p == 0, self.first, other), jnp.where(p == 0, one, self.stop)
-            segments = (
-                lax.div(low, jnp.int32(SEGMENT)),
-                jnp.where(low < high, _up(high, SEGMENT), lax.div(low, jnp.int32(SEGMENT))),
-            )
-            state = lax.fori_loop(*segments, functools.partial(self._part, low, high), state)
+            state = self._each(jnp.where(p == 0, self.first, other), jnp.where(p == 0, one, self.stop), state)
             whole = functools.partial(self._whole, lax.div(one, tile), tiles)
             return lax.fori_loop(0, jnp.where(p == 0, _up(tiles, SEGMENT // TILE), 0), whole, state)
 
-        packed, count, out = lax.fori_loop(0, 2, phase, (self.packing.begin(carry), count, out))
-        return self.packing.unpack(packed)[0], count, out
+        return lax.fori_loop(0, 2, phase, state)
 
     def _whole(self, first: Array, tiles: Array, i: Array, state: Any) -> Any:
         """Segment ``i`` of so many tiles, from tile ``first`` on."""

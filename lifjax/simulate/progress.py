@@ -107,13 +107,18 @@ def _clock(seconds: float) -> str:
 
 
 class Stop:
-    """Ctrl-C, heard between two chunks so that none is lost half done; a second Ctrl-C ends at once."""
+    """Ctrl-C, heard between two chunks so that none is lost half done; a second Ctrl-C ends at once.
+
+    Where there is but one, there is nothing to keep, and ``heard`` = False leaves Ctrl-C as it is.
+    """
 
     asked = False
 
+    def __init__(self, heard: bool = True) -> None:
+        self.heard = heard and threading.current_thread() is threading.main_thread()
+
     def __enter__(self) -> "Stop":
-        self.main = threading.current_thread() is threading.main_thread()
-        if self.main:
+        if self.heard:
             self.before = signal.signal(signal.SIGINT, self.ask)
         return self
 
@@ -123,5 +128,5 @@ class Stop:
         self.asked = True
 
     def __exit__(self, *error: object) -> None:
-        if self.main:
+        if self.heard:
             signal.signal(signal.SIGINT, self.before)

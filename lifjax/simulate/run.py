@@ -48,8 +48,9 @@ def simulate(
     """Run a population of neurons and hand back what they did.
 
     The same seed gives the same spikes, bit for bit, however a run is cut. Ctrl-C ends a run early and hands back what
-    was done until then, with a warning and with ``run.stopped``; a second Ctrl-C raises KeyboardInterrupt. A bare array
-    is a constant current for each neuron; a current over time is `lifjax.samples`.
+    was done until then, with a warning and with ``run.stopped``; a second Ctrl-C raises KeyboardInterrupt, and so does
+    the first in a run of about a second, which has no part to hand back. A bare array is a constant current for each
+    neuron; a current over time is `lifjax.samples`.
 
     Args:
         neuron: a model, such as ``lifjax.LIF()``; the population's shape is the broadcast of all shapes.
