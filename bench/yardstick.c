@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { B = 64, WIDE = 1024 }; /* neurons of a block, and of one whose V is recorded: a row of it is some KB */
+enum { B = 64 }; /* neurons of a block */
 
 typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron;
 
@@ -19,7 +19,7 @@ typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron
   c[i] += spike;                                                     \
   v[i] = u * p.keep + (DRIVE);
 
-#define BEGIN(B)                                                     \
+#define BEGIN                                                        \
   long m = n - b < B ? n - b : B;                                    \
   float v[B], d[B];                                                  \
   int32_t r[B], c[B];                                                \
@@ -34,7 +34,7 @@ typedef struct { float V_th, V_reset, keep, scale, base; int32_t n_ref; } neuron
 void counts(neuron p, const float *I, long n, long steps, int32_t *count) {
 #pragma omp parallel for schedule(static)
   for (long b = 0; b < n; b += B) {
-    BEGIN(B)
+    BEGIN
     for (long k = 0; k < steps; k++) {
 #pragma omp simd
       for (int i = 0; i < B; i++) { STEP(d[i]) }
@@ -43,19 +43,32 @@ void counts(neuron p, const float *I, long n, long steps, int32_t *count) {
   }
 }
 
-/* The same, and V of all neurons, (steps, n), as it stands after the reset. */
+/* The same, and V of all neurons, (steps, n), as it stands after the reset. Each of some blocks side by side takes a few
+ * steps in turn: its state stays in registers, and what they all write comes close together, in rows of some KB. */
 void voltages(neuron p, const float *I, long n, long steps, int32_t *count, float *V) {
-  const int wide = n > B ? WIDE : B; /* few neurons are not worth a wide block */
+  enum { BESIDE = 64, FEW = 8 };
+  const long size = B * sizeof(float), wide = BESIDE * B;
 #pragma omp parallel for schedule(static)
-  for (long b = 0; b < n; b += WIDE) {
-    BEGIN(WIDE)
-    for (long k = 0; k < steps; k++) {
-      float shown[WIDE];
+  for (long begin = 0; begin < n; begin += wide) {
+    struct { float v[B], d[B]; int32_t r[B], c[B]; } all[BESIDE], *at;
+    long stop = n - begin < wide ? n : begin + wide;
+    for (long k = 0; k < steps; k += FEW) {
+      at = all;
+      for (long b = begin; b < stop; b += B, at++) {
+        BEGIN
+        if (k > 0) {
+          memcpy(v, at->v, size); memcpy(d, at->d, size); memcpy(r, at->r, size); memcpy(c, at->c, size);
+        }
+        for (long j = k; j < steps && j < k + FEW; j++) {
+          float spare[B], *row = m == B ? V + j * n + b : spare;
 #pragma omp simd
-      for (int i = 0; i < wide; i++) { STEP(d[i]) shown[i] = u; }
-      memcpy(V + k * n + b, shown, m * sizeof *V);
+          for (int i = 0; i < B; i++) { STEP(d[i]) row[i] = u; }
+          if (m < B) memcpy(V + j * n + b, spare, m * sizeof *V);
+        }
+        memcpy(at->v, v, size); memcpy(at->d, d, size); memcpy(at->r, r, size); memcpy(at->c, c, size);
+        END
+      }
     }
-    END
   }
 }
 
@@ -110,7 +123,7 @@ void noise(neuron p, const float *I, float spread, uint32_t k0, uint32_t k1, lon
   float scale = spread * p.scale;
 #pragma omp parallel for schedule(static)
   for (long b = 0; b < n; b += B) {
-    BEGIN(B)
+    BEGIN
     for (long k = 0; k < steps; k += 2) {
       uint32_t first[B], second[B];
 #pragma omp simd
