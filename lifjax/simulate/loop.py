@@ -274,29 +274,53 @@ class Loop:
         """What of segment ``i`` is between two steps, step by step."""
         begin, end = jnp.maximum(first, i * SEGMENT), jnp.minimum(stop, (i + 1) * SEGMENT)
 
-        def single(k: Array, state: Any) -> Any:
+        def single(packing: Packing, k: Array, state: Any) -> Any:
             packed, count, out = state
-            packing = self.packing
-            for name in sorted(self.traces):
-                _, (shows,) = self.take(packing.unpack(packed)[0], k)
-                all_ = self.select is None or name == OFFSET
-                row = k - self.first if name == OFFSET else self._row(k)
-                out = self._put(out, name, row, shows[name] if all_ else shows[name][self.select])
-                packing = packing.after(out, name)
             return packing.pack(packed, *self._onward(k, 1, *packing.unpack(packed))), count, out
+
+        def recorded(k: Array, state: Any) -> Any:
+            packing, out = self._recorded(k, *state[::2])
+            return single(packing, k, (*state[:2], out))
+
+        def stretch(low: Array, high: Array, number: Array, state: Any) -> Any:
+            """The steps from a multiple of the stride to the next, of which no more than the first is recorded."""
+            every = jnp.int32(self.every)
+            low, high = jnp.maximum(low, number * every), jnp.minimum(high, (number + 1) * every)
+            packing, out = self._recorded(low, *state[::2])
+            return lax.fori_loop(low, high, functools.partial(single, packing), (*state[:2], out))
+
+        def steps(low: Array, high: Array, state: Any) -> Any:
+            if not self.traces:
+                return lax.fori_loop(low, high, functools.partial(single, self.packing), state)
+            if self.every == 1 or OFFSET in self.record:
+                return lax.fori_loop(low, high, recorded, state)
+            first = lax.div(low, jnp.int32(self.every))
+            last = jnp.where(low < high, _up(high, self.every), first)
+            return lax.fori_loop(first, last, functools.partial(stretch, low, high), state)
 
         def octet(number: Array, state: Any) -> Any:
             """The steps of an octet, whose spikes are its bits from the first step on."""
             low, high = jnp.maximum(begin, number * OCTET), jnp.minimum(end, (number + 1) * OCTET)
-            packed, count, out = lax.fori_loop(low, high, single, state)
-            bits = (self.packing.unpack(packed)[1] >> (-high % OCTET).astype(jnp.uint32)) & jnp.uint32(_TALLY)
+            packed, count, out = steps(low, high, state)
+            bits = self.packing.unpack(packed)[1]
             return packed, count + _ones(bits), self._octet(bits, out, number)
 
         if "spikes" in self.record:
             octets = jnp.int32(OCTET)
             return lax.fori_loop(lax.div(begin, octets), _up(end, OCTET), octet, state)
-        packed, count, out = lax.fori_loop(begin, end, single, state)
+        packed, count, out = steps(begin, end, state)
         return *self._counted(packed, count), out
+
+    def _recorded(self, k: Array, packed: Any, out: Out) -> tuple[Packing, Out]:
+        """The records with what step ``k`` shows, and how the carry is carried on from there."""
+        packing = self.packing
+        for name in sorted(self.traces):
+            _, (shows,) = self.take(packing.unpack(packed)[0], k)
+            all_ = self.select is None or name == OFFSET
+            row = k - self.first if name == OFFSET else self._row(k)
+            out = self._put(out, name, row, shows[name] if all_ else shows[name][self.select])
+            packing = packing.after(out, name)
+        return packing, out
 
     def _put(self, out: Out, name: str, row: Array, value: Array) -> Out:
         """The records with one row of one of them written."""
@@ -315,16 +339,17 @@ class Loop:
         return row if self.every == 1 else jnp.where(lax.rem(k, every) == 0, row, self.spare)
 
     def _onward(self, k: Array, steps: int, carry: Any, tally: Array) -> tuple[Any, Array]:
-        """The carry after so many steps, and the byte with their spikes: as its highest bits, or added to it."""
-        flags = [1 << _BYTE] * steps
+        """The carry after so many steps, and the byte with their spikes: each as its bit of an octet, or added up."""
+        flags: list[Any] = [1 << _BYTE] * steps
         if "spikes" in self.record:
-            flags = [1 << _BYTE + OCTET - steps + b for b in range(steps)]
-            tally = tally & 0 if steps == OCTET else (tally >> jnp.uint32(steps)) & jnp.uint32(_TALLY)
+            at = 0 if steps == OCTET else lax.rem(k, jnp.int32(OCTET)).astype(jnp.uint32)
+            flags = [jnp.uint32(1 << _BYTE + b) << at for b in range(steps)]
+            tally = tally & jnp.where(at == 0, jnp.uint32(0), jnp.uint32(_TALLY))
         if self.packing.flagged:
             return self.packing.split(self.take(self.packing.joined(carry, tally), k, steps, flags)[0])
         carry, shown = self.take(carry, k, steps)
         for flag, shows in zip(flags, shown, strict=True):
-            tally = lax.select(shows["spikes"], tally + jnp.uint32(flag), tally)
+            tally = jnp.where(shows["spikes"], tally + jnp.uint32(flag), tally)
         return carry, tally
 
     def _octet(self, tally: Array, out: Out, number: Array) -> Out:

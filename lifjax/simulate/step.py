@@ -117,10 +117,10 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
     lanes = Lanes(ready.index, spread)
     one = partial(plan.model.step, spike=spike)
 
-    def step(carry: Any, k: Array, words: list[Any], flag: int) -> tuple[Any, dict[str, Array]]:
+    def step(carry: Any, k: Array, words: list[Any], flag: ArrayLike | None) -> tuple[Any, dict[str, Array]]:
         (neurons, carried), constants = carry, ready.constants
-        if flag:
-            constants = dataclasses.replace(constants, n_ref=constants.n_ref + jnp.int32(flag))
+        if flag is not None:
+            constants = dataclasses.replace(constants, n_ref=constants.n_ref + jnp.asarray(flag).astype(jnp.int32))
         driven = [
             kind.drive(c, s[kind.__name__], k, word, lanes)
             for kind, c, s, word in zip(plan.kinds, ready.drives, carried, words[1:], strict=True)
@@ -142,11 +142,13 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
         ]
         return [[together([both[b] for both in well]) for well in drawn] for b in range(steps)]
 
-    def take(carry: Any, k: Array, steps: int = 1, flags: Sequence[int] = ()) -> tuple[Any, list[dict[str, Array]]]:
+    def take(
+        carry: Any, k: Array, steps: int = 1, flags: Sequence[ArrayLike] = ()
+    ) -> tuple[Any, list[dict[str, Array]]]:
         shown = []
         for first in range(0, steps, 2):
             for b, bits in enumerate(words(k + first, min(2, steps - first)), first):
-                carry, shows = step(carry, k + b, bits, flags[b] if flags else 0)
+                carry, shows = step(carry, k + b, bits, flags[b] if flags else None)
                 shown.append(shows)
         return carry, shown
 
