@@ -17,7 +17,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from lifjax.simulate.step import Take
+from lifjax.backend import engine
+from lifjax.simulate.ahead import Ahead
+from lifjax.simulate.step import Drawn, Take
 
 STREAMED = ("spike_count", "peak", "intervals", "ends", "latency")
 TRACES = ("V", "spikes")
@@ -200,13 +202,17 @@ def respond(
         checkpoint: for reverse mode, keep the state at every root of steps only, and run the stretch between two again.
     """
     traces, none = sorted(needs & set(TRACES)), _nothing(state[0].V, needs)
+    ahead = Ahead(take, state[0].V.shape[0]) if pairs and engine() == "packed" else None
 
     def body(carry: Any, k: Array, many: int) -> tuple[Any, Any]:
-        state, sums = carry
-        state, shown = take(state, k, many)
+        state, sums, held = carry
+        drawn: list[Drawn] = []
+        if ahead is not None and many == 2:
+            held, drawn = ahead.drawn(held, k, jnp.minimum(k, 0))
+        state, shown = take(state, k, many, drawn=drawn)
         for shows in shown:
             sums = _added(sums, shows, dt)
-        return (state, sums), {name: jnp.stack([shows[name] for shows in shown]) for name in traces}
+        return (state, sums, held), {name: jnp.stack([shows[name] for shows in shown]) for name in traces}
 
     def stretch(carry: Any, first: Array, length: int, many: int) -> tuple[Any, dict[str, Array]]:
         k = first + jnp.arange(0, length, many, dtype=jnp.int32)
@@ -216,7 +222,8 @@ def respond(
     many = 2 if pairs else 1
     length = max(many, math.isqrt(steps) // many * many) if checkpoint else steps - steps % many
     stretches = steps // length
-    carry, first = (state, none), jnp.arange(stretches, dtype=jnp.int32) * length
+    carry = (state, none, () if ahead is None else ahead.room())
+    first = jnp.arange(stretches, dtype=jnp.int32) * length
     if stretches == 1:
         carry, kept = stretch(carry, first[0], length, many)
     else:
@@ -226,7 +233,7 @@ def respond(
     if left := steps - stretches * length:
         carry, last = stretch(carry, jnp.int32(stretches * length), left, 1)
         kept = {name: jnp.concatenate([x, last[name]]) for name, x in kept.items()}
-    (neurons, _), sums = carry
+    (neurons, _), sums, _ = carry
     count, peak = sums.pop("spike_count"), sums.pop("peak", neurons.V)
     return Response(dt=dt, duration=steps * dt, spike_count=count, peak=peak, sums=sums, **told, **kept)
 

@@ -10,7 +10,7 @@ neurons are begun while one still waits.
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -20,18 +20,19 @@ from jax.typing import ArrayLike
 
 from lifjax.neurons.base import LARGEST_COUNT
 from lifjax.record import OCTET, OFFSET
-from lifjax.simulate.step import Take
+from lifjax.simulate.ahead import MARGIN, Ahead, float_of, whole_of
+from lifjax.simulate.step import Drawn, Take
 
 TILE = 8
 SEGMENT = 128  # steps whose spikes a byte can count
 _BYTE = 23  # where in a word the byte of spikes begins: above a refractory counter, below the sign
 _TALLY = 0xFFFFFFFF ^ LARGEST_COUNT  # the byte and the sign, which is never set
-_MARGIN = 16
 
 
 Out = dict[str, Array]
 Put = Callable[[Out, str, Array, Array], Out]
-Onward = Callable[[int, Any, Array], tuple[Any, Array]]
+Held = tuple[Array, ...]
+Onward = Callable[[int, Array, Held, Any, Array], tuple[Held, Any, Array]]
 
 
 class Packing:
@@ -63,7 +64,7 @@ class Packing:
         arrays = self._words(carry, jnp.zeros(self.width, jnp.uint32))
         if not self.together:
             return arrays
-        padded = tuple(jnp.pad(x, (0, _MARGIN)) for x in arrays)
+        padded = tuple(jnp.pad(x, (0, MARGIN)) for x in arrays)
         return (*padded, *map(jnp.zeros_like, padded)) if self.twice else padded
 
     def pack(self, packed: tuple[Array, ...], carry: Any, tally: Array) -> tuple[Array, ...]:
@@ -75,14 +76,16 @@ class Packing:
         return (*front, *packed[len(words) :])
 
     def there_and_back(self, packed: tuple[Array, ...], onward: Onward) -> tuple[Array, ...]:
-        """The arrays, carried twice, after two turns: from one half to the other, and back."""
-        front, back = packed[: self.words], packed[self.words :]
-        back = self.pack(back, *onward(0, *self.unpack(front)))
+        """The arrays, carried twice, after two turns: from one half to the other, and back; what is held comes last."""
+        front, back, held = packed[: self.words], packed[self.words : 2 * self.words], packed[2 * self.words :]
+        held, *there = onward(0, self.zero, held, *self.unpack(front))
+        back = self.pack(back, *there)
         later = copy.copy(self)
-        # Only once all of the other half is written may the first be written again.
+        # Only once all of the other half is written may the first be written again, or what is held be drawn anew.
         never = functools.reduce(jnp.logical_and, [x[0] != x[0] for x in back])
         later.zero = jnp.where(never, jnp.uint32(0), self.zero)
-        return (*later.pack(front, *onward(1, *later.unpack(back))), *back)
+        held, *again = onward(1, later.zero, held, *later.unpack(back))
+        return (*later.pack(front, *again), *back, *held)
 
     def after(self, out: Out, name: str) -> "Packing":
         """The same, once a record of the state is written: only then may XLA update the state in place."""
@@ -115,7 +118,7 @@ class Packing:
         whole = [first | tally, *more]
         if self.twice:
             return (*floats, *whole)
-        words = [*floats, *(_float_of(x) for x in whole)]
+        words = [*floats, *(float_of(x) for x in whole)]
         return (*map(lax.complex, words[0::2], words[1::2]), *words[len(words) - len(words) % 2 :])
 
     def unpack(self, packed: tuple[Array, ...]) -> tuple[Any, Array]:
@@ -128,7 +131,7 @@ class Packing:
             for word in ((lax.real(x), lax.imag(x)) if jnp.issubdtype(x.dtype, jnp.complexfloating) else (x,))
         ]
         floats = [x for x in self.dtypes if jnp.issubdtype(x, jnp.floating)]
-        first, *more = [x if self.twice else _whole_of(x) for x in words[len(floats) :]]
+        first, *more = [x if self.twice else whole_of(x) for x in words[len(floats) :]]
         tally = first & jnp.uint32(_TALLY)
         whole = iter([first & jnp.uint32(LARGEST_COUNT), *more])
         parts = iter(words[: len(floats)])
@@ -152,18 +155,6 @@ def _ones(tally: Array) -> Array:
     return (spread * jnp.uint32(0x11111111) >> jnp.uint32(28)).astype(jnp.int32)
 
 
-def _float_of(word: Array) -> Array:
-    """32 bits as a float of the working dtype, to be moved only."""
-    if jnp.result_type(float) == jnp.float64:
-        return lax.bitcast_convert_type(word.astype(jnp.uint64), jnp.float64)
-    return lax.bitcast_convert_type(word, jnp.float32)
-
-
-def _whole_of(x: Array) -> Array:
-    bits = lax.bitcast_convert_type(x, jnp.uint64 if x.dtype == jnp.float64 else jnp.uint32)
-    return bits.astype(jnp.uint32)
-
-
 @dataclasses.dataclass(frozen=True)
 class Loop:
     """How the steps from step ``first`` to before step ``stop`` are taken.
@@ -180,6 +171,7 @@ class Loop:
     column: where in the records the neurons begin.
     put: how a row is recorded, if not by an update of the records.
     at_once: how many steps are one kernel, a divisor of `TILE`.
+    ahead: holds what the two steps of a kernel draw, where it would be drawn in more than one.
     """
 
     take: Take
@@ -193,6 +185,7 @@ class Loop:
     column: ArrayLike = 0
     put: Put | None = None
     at_once: int = TILE
+    ahead: Ahead | None = None
 
     @property
     def traces(self) -> frozenset[str]:
@@ -201,7 +194,8 @@ class Loop:
 
     def run(self, carry: Any, count: Array, out: Out) -> tuple[Any, Array, Out]:
         """The carry, the spike counts and the records after all steps, from those before the first."""
-        state = (self.packing.begin(carry), count, out)
+        held = () if self.ahead is None else self.ahead.room()
+        state = ((*self.packing.begin(carry), *held), count, out)
         packed, count, out = self._each(self.first, self.stop, state) if self.traces else self._in_tiles(state)
         return self.packing.unpack(packed)[0], count, out
 
@@ -236,16 +230,20 @@ class Loop:
         most, octets = SEGMENT // TILE, "spikes" in self.record
         first, tiles = first + i * most, jnp.minimum(tiles - i * most, most)
 
-        def onward(k: Array, turn: int, carry: Any, tally: Array) -> tuple[Any, Array]:
-            """The next few steps of a tile."""
-            return self._onward(k + turn * self.at_once, self.at_once, carry, tally)
+        def onward(k: Array, turn: int, zero: Array, held: Held, carry: Any, tally: Array) -> tuple[Held, Any, Array]:
+            """The next few steps of a tile, and where what they drew is held."""
+            k = k + turn * self.at_once
+            drawn: list[Drawn] = []
+            if self.ahead is not None:
+                held, drawn = self.ahead.drawn(held, k, zero)
+            return held, *self._onward(k, self.at_once, carry, tally, drawn)
 
         def turns(t: Array, i: Array, packed: Any) -> Any:
             """The same in the arrays, once, or twice where they are there twice."""
             steps = functools.partial(onward, (first + t) * TILE + i * self.at_once * (1 + self.packing.twice))
             if self.packing.twice:
                 return self.packing.there_and_back(packed, steps)
-            return self.packing.pack(packed, *steps(0, *self.packing.unpack(packed)))
+            return self.packing.pack(packed, *steps(0, self.packing.zero, (), *self.packing.unpack(packed))[1:])
 
         def tile(t: Array, state: Any) -> Any:
             packed, count, out = state
@@ -338,7 +336,7 @@ class Loop:
         row = lax.div(k, every) - lax.div(self.first + (self.every - 1), every)
         return row if self.every == 1 else jnp.where(lax.rem(k, every) == 0, row, self.spare)
 
-    def _onward(self, k: Array, steps: int, carry: Any, tally: Array) -> tuple[Any, Array]:
+    def _onward(self, k: Array, steps: int, carry: Any, tally: Array, drawn: Sequence[Drawn] = ()) -> tuple[Any, Array]:
         """The carry after so many steps, and the byte with their spikes: each as its bit of an octet, or added up."""
         flags: list[Any] = [1 << _BYTE] * steps
         if "spikes" in self.record:
@@ -346,8 +344,8 @@ class Loop:
             flags = [jnp.uint32(1 << _BYTE + b) << at for b in range(steps)]
             tally = tally & jnp.where(at == 0, jnp.uint32(0), jnp.uint32(_TALLY))
         if self.packing.flagged:
-            return self.packing.split(self.take(self.packing.joined(carry, tally), k, steps, flags)[0])
-        carry, shown = self.take(carry, k, steps)
+            return self.packing.split(self.take(self.packing.joined(carry, tally), k, steps, flags, drawn)[0])
+        carry, shown = self.take(carry, k, steps, drawn=drawn)
         for flag, shows in zip(flags, shown, strict=True):
             tally = jnp.where(shows["spikes"], tally + jnp.uint32(flag), tally)
         return carry, tally
@@ -401,7 +399,9 @@ def advance(
     packing = Packing(carry, together, jnp.minimum(first, 0).astype(jnp.uint32), flagged)
     rows = [len(x) for name, x in out.items() if name not in ("spikes", OFFSET)]
     at_once = few if deep or packing.twice else TILE
+    ahead = Ahead(take, packing.width) if packing.twice and few == 2 and out.keys() <= {"spikes"} else None
     loop = Loop(
-        take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, column, at_once=at_once
-    )
+        take, packing, frozenset(out), first, stop, every, select, max(rows, default=1) - 1, column,
+        at_once=at_once, ahead=ahead,
+    )  # fmt: skip
     return loop.run(carry, count, out)

@@ -44,7 +44,22 @@ class Ready:
 NEURONS = 3  # the purpose of what neurons draw; 1 is the initial state of stimuli, 2 is taken by fits
 
 Spread = Callable[[Array], Array]
-Take = Callable[..., tuple[Any, list[dict[str, Array]]]]
+Drawn = list[Any]  # what the neurons and each stimulus draw for a step
+
+
+@dataclasses.dataclass(frozen=True)
+class Take:
+    """The steps of some neurons: see `taker`.
+
+    advance: ``advance(carry, k, steps=1, flags=(), drawn=())``, what it does when it is called.
+    draw: ``draw(k, steps)``, what each of two steps from an even step ``k`` on draws, or one.
+    """
+
+    advance: Callable[..., tuple[Any, list[dict[str, Array]]]]
+    draw: Callable[[Array, int], list[Drawn]]
+
+    def __call__(self, *given: Any, **how: Any) -> tuple[Any, list[dict[str, Array]]]:
+        return self.advance(*given, **how)
 
 
 def laid_out(plan: Plan, block: int | None = None, begin: Array | int = 0) -> tuple[Ready, Spread]:
@@ -106,53 +121,59 @@ def taker(plan: Plan, ready: Ready, spread: Spread, spike: Spike) -> Take:
     """The steps of the neurons whose numbers are ``ready``.
 
     Returns:
-        ``take(carry, k, steps=1, flags=())``: what a number of steps from step ``k`` on makes of the carry (state of
-        the neurons, of the stimuli), and what each of them shows: V, current and spikes. Several steps begin at an even
-        ``k``, since two share the random bits of a counter.
+        ``take(carry, k, steps=1, flags=(), drawn=())``: what a number of steps from step ``k`` on makes of the carry
+        (state of the neurons, of the stimuli), and what each of them shows: V, current and spikes. Several steps begin
+        at an even ``k``, since two share the random bits of a counter.
 
         With ``flags``, a number above `LARGEST_COUNT` for each step, the refractory counter of the neurons keeps, above
         its own bits, the sum of the flags of the steps that had a spike. That costs nothing, since a spike adds n_ref
         to the counter, and n_ref can bring the flag along.
+
+        With ``drawn``, what ``take.draw`` drew for each step, nothing is drawn.
     """
     lanes = Lanes(ready.index, spread)
     one = partial(plan.model.step, spike=spike)
 
-    def step(carry: Any, k: Array, words: list[Any], flag: ArrayLike | None) -> tuple[Any, dict[str, Array]]:
+    def step(carry: Any, k: Array, drawn: Drawn, flag: ArrayLike | None) -> tuple[Any, dict[str, Array]]:
         (neurons, carried), constants = carry, ready.constants
         if flag is not None:
             constants = dataclasses.replace(constants, n_ref=constants.n_ref + jnp.asarray(flag).astype(jnp.int32))
         driven = [
-            kind.drive(c, s[kind.__name__], k, word, lanes)
-            for kind, c, s, word in zip(plan.kinds, ready.drives, carried, words[1:], strict=True)
+            kind.drive(c, s[kind.__name__], k, own, lanes)
+            for kind, c, s, own in zip(plan.kinds, ready.drives, carried, drawn[1:], strict=True)
         ]
-        given = dataclasses.replace(summed([given for _, given in driven]), word=words[0])
+        given = dataclasses.replace(summed([given for _, given in driven]), word=drawn[0])
         after, shown = jax.vmap(one, in_axes=(_lanes(constants), 0, _lanes(given)))(constants, neurons, given)
-        drawn = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
+        states = tuple({kind.__name__: state} for kind, (state, _) in zip(plan.kinds, driven, strict=True))
         shows = {field.name: getattr(shown, field.name) for field in dataclasses.fields(shown)}
-        return (after, drawn), {**shows, "current": _flowing(given, shown.V)}
+        return (after, states), {**shows, "current": _flowing(given, shown.V)}
 
     drawing = [[(ready.own, ready.index)] if getattr(plan.model, "drawn", False) else []]
     drawing += [wells(keys, ready.index, c) for keys, c in zip(ready.keys, ready.drives, strict=True)]
 
-    def words(k: Array, steps: int) -> list[list[Any]]:
-        """Random bits of each of two steps, or of one, for the neurons and for each stimulus."""
-        drawn = [
+    def draw(k: Array, steps: int) -> list[Drawn]:
+        bits = [
             [(noise.bits(key, index, k),) if steps == 1 else noise.pair(key, index, k) for key, index in well]
             for well in drawing
         ]
-        return [[together([both[b] for both in well]) for well in drawn] for b in range(steps)]
+        found = []
+        for b in range(steps):
+            own, *words = [together([both[b] for both in well]) for well in bits]
+            found.append([own, *(kind.draw(c, w) for kind, c, w in zip(plan.kinds, ready.drives, words, strict=True))])
+        return found
 
-    def take(
-        carry: Any, k: Array, steps: int = 1, flags: Sequence[ArrayLike] = ()
+    def advance(
+        carry: Any, k: Array, steps: int = 1, flags: Sequence[ArrayLike] = (), drawn: Sequence[Drawn] = ()
     ) -> tuple[Any, list[dict[str, Array]]]:
         shown = []
         for first in range(0, steps, 2):
-            for b, bits in enumerate(words(k + first, min(2, steps - first)), first):
-                carry, shows = step(carry, k + b, bits, flags[b] if flags else None)
+            now = drawn[first : first + 2] or draw(k + first, min(2, steps - first))
+            for b, own in enumerate(now, first):
+                carry, shows = step(carry, k + b, own, flags[b] if flags else None)
                 shown.append(shows)
         return carry, shown
 
-    return take
+    return Take(advance, draw)
 
 
 def _lanes(numbers: Any) -> Any:

@@ -63,19 +63,24 @@ class Stimulus:
         """What is carried from step to step; ``word`` holds random bits as in a step, but others."""
         return ()
 
-    @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
-        """The next state and the current [pA] at step k, of shape () or (neurons,).
+    @staticmethod
+    def draw(c: Prepared, word: Any) -> Any:
+        """What a step draws, from random bits alone, so that it may be drawn ahead: the bits, or what is made of them.
 
-        ``word`` holds 32 random bits for each neuron where the stimulus is ``drawn``, and is a pair of such where it is
+        ``word`` holds 32 of them for each neuron where the stimulus is ``drawn``, and is a pair of such where it is
         ``shared``: each neuron's own, and those of its source.
         """
+        return word
+
+    @classmethod
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
+        """The next state and the current [pA] at step k, of shape () or (neurons,); ``drawn`` is what `draw` found."""
         raise NotImplementedError
 
     @classmethod
-    def drive(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Input]:
+    def drive(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Input]:
         """The same as an `Input`; what is not only a current has its own."""
-        state, current = cls.current(c, state, k, word, lanes)
+        state, current = cls.current(c, state, k, drawn, lanes)
         return state, Input(current=current)
 
 
@@ -158,7 +163,7 @@ class Constant(Stimulus):
         return {"I": grid.number(self.I)}
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
         return state, c["I"]
 
 

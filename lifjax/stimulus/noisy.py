@@ -24,7 +24,7 @@ class Gaussian(Stimulus):
     drawn = True
 
     @staticmethod
-    def deviate(c: Prepared, word: Any) -> Array:
+    def draw(c: Prepared, word: Any) -> Array:
         """Standard normal deviates."""
         return noise.normal(word)
 
@@ -53,7 +53,7 @@ class Correlated(Gaussian):
         }
 
     @staticmethod
-    def deviate(c: Prepared, word: Any) -> Array:
+    def draw(c: Prepared, word: Any) -> Array:
         own, common = word
         return blend(noise.normal(own), c["own"], c["common"], noise.normal(common))
 
@@ -76,8 +76,8 @@ class WhiteNoise(Gaussian):
         return {"mean": grid.number(self.mean), "spread": grid.number(spread)}
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
-        return state, c["mean"] + c["spread"] * cls.deviate(c, word)
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
+        return state, c["mean"] + c["spread"] * drawn
 
 
 @pytree
@@ -138,11 +138,11 @@ class OrnsteinUhlenbeck(Gaussian):
 
     @classmethod
     def begin(cls, c: Prepared, word: Any, lanes: Lanes) -> Array:
-        return c["sigma"] * cls.deviate(c, word)
+        return c["sigma"] * cls.draw(c, word)
 
     @classmethod
-    def current(cls, c: Prepared, state: Array, k: Array, word: Any, lanes: Lanes) -> tuple[Array, Array]:
-        return blend(state, c["decay"], c["fresh"], cls.deviate(c, word)), c["mean"] + state
+    def current(cls, c: Prepared, state: Array, k: Array, drawn: Any, lanes: Lanes) -> tuple[Array, Array]:
+        return blend(state, c["decay"], c["fresh"], drawn), c["mean"] + state
 
 
 @pytree

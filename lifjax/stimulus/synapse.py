@@ -159,9 +159,9 @@ class Wired(Stimulus):
         return cls.train.begin(c, lanes), cls.kernel.begin(jnp.zeros(lanes.index.shape, c["weight"].dtype))
 
     @classmethod
-    def drive(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Input]:
+    def drive(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Input]:
         train, variables = state
-        train, arrived = cls.train.arrived(c, train, k, word)
+        train, arrived = cls.train.arrived(c, train, k, drawn)
         variables, felt = cls.kernel.felt(c, variables, arrived)
         if cls.kernel is Delta:
             given = Input(current=jnp.zeros_like(c["weight"]), jump=felt)

@@ -34,7 +34,7 @@ class Pulse(Stimulus):
         }
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
         return state, jnp.where((k >= c["first"]) & (k < c["end"]), c["I"], 0)
 
 
@@ -80,7 +80,7 @@ class Steps(Stimulus):
         return {"I": join([zero, I]), "first": grid.count(self.times)}
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
         begun = jnp.sum(k >= c["first"], dtype=jnp.int32)
         return state, lanes.spread(c["I"][begun])
 
@@ -138,7 +138,7 @@ class Ramp(Stimulus):
         }
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
         share = ((k - c["first"]).astype(c["width"].dtype) - c["rest"]) / c["width"]
         return state, c["I0"] + (c["I1"] - c["I0"]) * jnp.clip(share, 0, 1)
 
@@ -185,7 +185,7 @@ class Sinusoid(Stimulus):
         }
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
         # In two parts, since float32 loses the phase of k * cycles after some 10,000 cycles.
         dtype = c["cycles"].dtype
         late = jnp.mod((k // _WRAP).astype(dtype) * c["wrapped"], 1)
@@ -254,7 +254,7 @@ class Samples(Stimulus):
         }
 
     @classmethod
-    def current(cls, c: Prepared, state: Any, k: Array, word: Any, lanes: Lanes) -> tuple[Any, Array]:
+    def current(cls, c: Prepared, state: Any, k: Array, drawn: Any, lanes: Lanes) -> tuple[Any, Array]:
         # The position k * up / down as whole samples and a rest, without a product that overflows 32 bits.
         values, up, down = c["values"], c["up"], c["down"]
         part = (k % down) * up
