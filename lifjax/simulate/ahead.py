@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from lifjax.simulate.packing import MARGIN, float_of, whole_of
 from lifjax.simulate.step import Drawn, Take
-
-MARGIN = 16
 
 
 class Ahead:
@@ -30,8 +29,8 @@ class Ahead:
 
     def room(self) -> tuple[Array, ...]:
         """The arrays, before anything is drawn."""
-        kinds = [jnp.result_type(jax.eval_shape(float_of, jnp.zeros(0, dtype)), jnp.complex64) for dtype in self.dtypes]
-        return tuple(jnp.zeros(self.width + MARGIN, kind) for kind in kinds)
+        none = [float_of(jnp.zeros(self.width + MARGIN, dtype)) for dtype in self.dtypes]
+        return tuple(lax.complex(x, x) for x in none)
 
     def drawn(self, held: Sequence[Array], k: Array, zero: Array) -> tuple[tuple[Array, ...], list[Drawn]]:
         """The arrays with what an even step ``k`` draws and the next, and that for each of the two."""
@@ -46,18 +45,3 @@ class Ahead:
         leaves = [whole_of(x) if is_whole else x for x, is_whole in zip(floats, whole, strict=True)]
         drawn: Drawn = jax.tree.unflatten(self.tree, leaves)
         return drawn
-
-
-def float_of(word: Array) -> Array:
-    """32 bits as a float of the working dtype, to be moved only; a float as it is."""
-    if jnp.issubdtype(word.dtype, jnp.floating):
-        return word
-    if jnp.result_type(float) == jnp.float64:
-        return lax.bitcast_convert_type(word.astype(jnp.uint64), jnp.float64)
-    return lax.bitcast_convert_type(word, jnp.float32)
-
-
-def whole_of(x: Array) -> Array:
-    """The 32 bits that `float_of` took."""
-    bits = lax.bitcast_convert_type(x, jnp.uint64 if x.dtype == jnp.float64 else jnp.uint32)
-    return bits.astype(jnp.uint32)

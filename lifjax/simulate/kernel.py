@@ -14,7 +14,8 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from lifjax.record import OFFSET
-from lifjax.simulate.loop import TILE, Loop, Out, Packing
+from lifjax.simulate.loop import TILE, Loop, Out
+from lifjax.simulate.packing import Packing
 from lifjax.simulate.step import Plan, Ready, few_steps, taker
 from lifjax.surrogate import threshold
 
