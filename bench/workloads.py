@@ -180,6 +180,9 @@ MODELS = tuple(
         (LIFJAX, *(BRIAN2_ADEX if model == "AdEx" else ())), model=model,
     )
     for model in ("LIF", "AdaptiveLIF", "GIF", "GLIF", "EIF", "AdEx", "QIF", "Izhikevich")
+) + tuple(
+    Workload(f"{model}, 100,000 neurons, white noise", 100_000, 10_000, "noise", "counts", (LIFJAX,), model=model)
+    for model in ("LIF", "AdaptiveLIF", "GIF", "GLIF", "AdEx")
 )  # fmt: skip
 
 GROUPS = {"peers": PEERS, "limits": LIMITS, "scaling": SCALING, "fit": FIT, "models": MODELS, "gpu": GPU}

@@ -323,6 +323,21 @@ def test_a_run_compiled_as_one_function_has_the_same_jacobian_as_in_kernels(n, m
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+def test_a_run_that_draws_ahead_has_the_same_jacobian(monkeypatch):
+    noisy = lifjax.white_noise(CURRENTS, 3.0) + lifjax.ornstein_uhlenbeck(0.0, 20.0, 5.0)
+    made = problem(guess(3), noisy, [targets.rates(50.0)], (5, 3), steps=501)
+    block, u = at(made, {"tau_m": np.linspace(9.0, 14.0, 3), "g_L": np.full(3, 10.0)})
+    drives, seed = made.drives, made.seeds(0, 1)[0]
+
+    def found(engine):
+        monkeypatch.setenv("LIFJAX_ENGINE", engine)
+        return jax.jit(lambda u: forward.linear(made.setup, drives, seed, block, u))(u)
+
+    for one, other in zip(found("packed"), found("scan"), strict=True):
+        assert np.any(one)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 # What the targets tell
 
 

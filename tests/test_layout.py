@@ -81,7 +81,9 @@ def test_devices_blocks_chunks_engines_and_options_give_the_same_bits_in_fresh_p
 
 @pytest.mark.parametrize("engine", ["scan", "kernel"])
 @pytest.mark.parametrize(
-    ("stimulus", "record"), [*((name, ALL) for name in STIMULI), *((name, ()) for name in ("constant", "white noise"))]
+    ("stimulus", "record"),
+    [*((name, ALL) for name in STIMULI), *((name, ()) for name in ("constant", "white noise"))]
+    + [(name, ("spikes",)) for name in ("sum", "synapses")],
 )
 def test_every_engine_gives_the_same_run(engine, stimulus, record, monkeypatch):
     def go():
@@ -91,6 +93,21 @@ def test_every_engine_gives_the_same_run(engine, stimulus, record, monkeypatch):
     usual = go()
     monkeypatch.setenv("LIFJAX_ENGINE", engine)
     assert_same(go(), usual)
+
+
+@pytest.mark.parametrize("model", ["AdEx", "GIF"])
+def test_what_is_drawn_ahead_is_what_each_step_draws(model, monkeypatch):
+    def go(duration, **how):
+        stimulus = lifjax.white_noise(400.0, 20.0, correlation=0.5) + lifjax.ornstein_uhlenbeck(100.0, 50.0, 5.0)
+        return lifjax.simulate(getattr(lifjax, model)(), stimulus, duration, population=40, record=(), **how)
+
+    usual = go(60.3)
+    assert usual.spike_count.sum() > 0
+    first = go(20.1)
+    rest = go(40.2, state=first.state)
+    np.testing.assert_array_equal(first.spike_count + rest.spike_count, usual.spike_count)
+    monkeypatch.setenv("LIFJAX_ENGINE", "scan")
+    assert_same(go(60.3), usual)
 
 
 def test_the_kernel_gives_the_same_run_in_float64(x64, monkeypatch):
