@@ -34,6 +34,12 @@ def _up(number: Array, by: int) -> Array:
     return lax.div(number + jnp.int32(by - 1), jnp.int32(by))
 
 
+def _turns(low: Array, high: Array, by: int) -> tuple[Array, Array]:
+    """In which turns of so many steps those from ``low`` to before ``high`` are: from one to before another."""
+    first = lax.div(low, jnp.int32(by))
+    return first, jnp.where(low < high, _up(high, by), first)
+
+
 def _ones(tally: Array) -> Array:
     """How many spikes the byte of spikes has: its bits spread out, one each in a half byte, and these added up.
 
@@ -89,13 +95,7 @@ class Loop:
 
     def _each(self, low: Array, high: Array, state: Any) -> Any:
         """The steps from step ``low`` to before ``high`` one by one, in segments."""
-        segments = lax.div(low, jnp.int32(SEGMENT)), _up(high, SEGMENT)
-        return lax.fori_loop(
-            segments[0],
-            jnp.where(low < high, segments[1], segments[0]),
-            functools.partial(self._part, low, high),
-            state,
-        )
+        return lax.fori_loop(*_turns(low, high, SEGMENT), functools.partial(self._part, low, high), state)
 
     def _in_tiles(self, state: Any) -> Any:
         """All steps, most of them in whole tiles, which are from one step to before another."""
@@ -180,9 +180,7 @@ class Loop:
                 return lax.fori_loop(low, high, functools.partial(single, self.packing), state)
             if self.every == 1 or OFFSET in self.record:
                 return lax.fori_loop(low, high, recorded, state)
-            first = lax.div(low, jnp.int32(self.every))
-            last = jnp.where(low < high, _up(high, self.every), first)
-            return lax.fori_loop(first, last, functools.partial(stretch, low, high), state)
+            return lax.fori_loop(*_turns(low, high, self.every), functools.partial(stretch, low, high), state)
 
         def octet(number: Array, state: Any) -> Any:
             """The steps of an octet, whose spikes are its bits from the first step on."""
@@ -192,8 +190,7 @@ class Loop:
             return packed, count + _ones(bits), self._octet(bits, out, number)
 
         if "spikes" in self.record:
-            octets = jnp.int32(OCTET)
-            return lax.fori_loop(lax.div(begin, octets), _up(end, OCTET), octet, state)
+            return lax.fori_loop(*_turns(begin, end, OCTET), octet, state)
         packed, count, out = steps(begin, end, state)
         return *self._counted(packed, count), out
 
