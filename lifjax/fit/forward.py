@@ -71,9 +71,8 @@ class Setup:
     optimizer: Any = None
 
     def in_one(self, groups: int) -> bool:
-        """Whether a run is compiled as one function: not where it draws, as XLA's own kernels are better there."""
-        lanes = self.trials * self.conditions * groups
-        return engine() == "packed" and not self.pairs and strips.sound(lanes)
+        """Whether a run is compiled as one function."""
+        return engine() == "packed" and strips.sound(self.trials * self.conditions * groups)
 
     @property
     def space(self) -> Space:
