@@ -365,7 +365,7 @@ def _chunk_of_block(
 ) -> tuple[Any, Array, dict[str, Array]]:
     """A block from its first step to before its last, as ``span`` says; see `lifjax.simulate.loop.advance`."""
     first, stop, begin = span
-    if engine == "packed" and strips.fits(plan, block, select, out):
+    if engine == "packed" and strips.fits(plan, block, select):
         return strips.advance(plan, carry, count, out, (first, stop, begin), every=every)
     ready, spread = laid_out(plan, block, begin)
     if engine == "kernel":

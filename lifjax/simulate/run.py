@@ -136,7 +136,7 @@ def run_steps(
         neuron, terms(stimulus), steps, dt, seed, state, integrator, population, spike_timing, shape
     )
     first = int(begin)
-    narrow = engine() == "packed" and strips.gains(plan, select, record)
+    narrow = engine() == "packed" and strips.gains(plan, select)
     buffers = Buffers(plan.shape, first, steps, record, every, select, narrow)
     blocks, done = run_blocks(plan, carry, steps, buffers, progress)
     carry, count = blocks.gathered()

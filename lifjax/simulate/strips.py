@@ -9,7 +9,6 @@ The mark is XLA's own, for its own use. So it is left alone with versions of JAX
 from JAX 0.11 on where a strip is not whole vectors, since there what is left of it may round another way.
 """
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -26,18 +25,14 @@ _MARK = {"xla_cpu_small_call": "true", "inlineable": "false"}
 _TRIED, _ALSO_PARTS = (0, 12), (0, 10)  # the latest versions of JAX
 
 
-def gains(plan: Plan, select: Any, record: Iterable[str]) -> bool:
-    """Whether a plan gains by it: where all neurons are recorded at each step, or nothing is drawn.
-
-    Where steps are drawn many at a time, XLA's own kernels are better.
-    """
-    all_ = select is None and jax.__version_info__[:2] <= _TRIED
-    return all_ and (few_steps(plan) == 1 or bool(set(record) - {"spikes"}))
+def gains(plan: Plan, select: Any) -> bool:
+    """Whether a plan gains by it: not if it draws, where XLA's own kernels are better, nor where few are recorded."""
+    return jax.__version_info__[:2] <= _TRIED and select is None and few_steps(plan) == 1
 
 
-def fits(plan: Plan, neurons: int, select: Array | None, record: Iterable[str]) -> bool:
+def fits(plan: Plan, neurons: int, select: Array | None) -> bool:
     """Whether it is sound, too, for a block of so many neurons."""
-    return gains(plan, select, record) and sound(backend.strip(neurons))
+    return gains(plan, select) and sound(backend.strip(neurons))
 
 
 def sound(neurons: int) -> bool:
@@ -80,9 +75,9 @@ def _function(
         column = number * jnp.int32(width)
         carry, count = jax.tree.map(lambda x: lax.dynamic_slice(x, (column,), (width,)), kept)
         take = taker(plan, *laid_out(plan, width, begin + column), threshold)
-        few, how = few_steps(plan), traits(plan.model)
+        how = traits(plan.model)
         *after, out = loop.advance(
-            take, carry, count, out, first, stop, select=None, every=every, together=True, few=few, **how,
+            take, carry, count, out, first, stop, select=None, every=every, together=True, few=1, **how,
             column=column,
         )  # fmt: skip
         carry, count = jax.tree.map(lambda x, part: lax.dynamic_update_slice(x, part, (column,)), kept, after)
