@@ -37,6 +37,18 @@ def test_memory_that_nobody_holds_is_used_again_and_other_is_not():
     assert much_smaller.ctypes.data not in (place, other.ctypes.data)
 
 
+@pytest.mark.parametrize("kept", ["0", "1"])
+def test_large_arrays_begin_where_a_line_of_a_cache_does(monkeypatch, kept):
+    monkeypatch.setenv("LIFJAX_KEEP_MEMORY", kept)
+    for size in (2**18, 2**18 + 1, 2**18 - 64, 2**18 + 1):  # the last one takes memory that was used
+        array = reuse.empty((size, 3), np.float32)
+        assert array.ctypes.data % 64 == 0
+        array[:] = 1.0
+        del array
+    run = lifjax.simulate(lifjax.LIF(), np.full(3000, 300.0), 10.0, record="V")
+    assert run.V.ctypes.data % 64 == 0
+
+
 def test_small_arrays_are_numpys_and_a_switch_turns_it_off(monkeypatch):
     reuse.empty((10,), np.float32)
     assert reuse.drop() == 0
@@ -50,7 +62,7 @@ def test_no_more_than_a_share_of_the_machine_is_kept(monkeypatch):
     arrays = [reuse.empty((2, 10**6), np.uint8) for _ in range(4)]
     del arrays
     gc.collect()
-    assert reuse.drop() == 4 * 10**6
+    assert 4 * 10**6 <= reuse.drop() <= 5 * 10**6
 
 
 def test_a_run_that_would_not_fit_otherwise_gets_what_is_kept(monkeypatch):

@@ -329,7 +329,7 @@ class Blocks:
         def copied(number: int) -> None:
             begin, size = self.all[number].begin - self.buffers.begin, self.all[number].size
             for into, part in zip(flat, parts[number], strict=True):
-                host.copy(into[begin : begin + size], host.seen(part, last=True))
+                host.copy(into[begin : begin + size], host.seen(part))
 
         if self.buffers.size < _WORTH_THREADS:
             for number in range(len(parts)):
