@@ -7,7 +7,7 @@ import pytest
 
 import lifjax
 from lifjax import backend
-from lifjax.backend import reuse
+from lifjax.backend import host, reuse
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +83,19 @@ def test_runs_with_memory_that_was_used_before_are_the_same_and_leave_held_ones_
     third = lifjax.simulate(neuron, 300.0, 150.0)
     np.testing.assert_array_equal(third.V, V)
     np.testing.assert_array_equal(third.spikes, spikes)
+
+
+def test_runs_of_a_kind_record_to_what_earlier_ones_left_and_others_do_not(monkeypatch):
+    neuron, drive = lifjax.LIF(), np.linspace(250.0, 400.0, 3000)
+    first = lifjax.simulate(neuron, drive, 20.0, record="V")
+    made, zeros = [], host.zeros
+    monkeypatch.setattr(host, "zeros", lambda *a: made.append(a) or zeros(*a))
+    again = lifjax.simulate(neuron, drive, 20.0, record="V")
+    assert not made
+    assert (again.V == first.V).all()
+    lifjax.simulate(neuron, drive, 20.0, record="V", every=2)
+    assert made
+    made.clear()
+    monkeypatch.setenv("LIFJAX_KEEP_MEMORY", "0")
+    assert (lifjax.simulate(neuron, drive, 20.0, record="V").V == first.V).all()
+    assert made

@@ -40,7 +40,7 @@ def seen(x: Array | np.ndarray) -> np.ndarray:
     x.block_until_ready()
     device = None if on_cpu() else next(iter(x.devices()))
     if device is None or device.platform == "cpu":
-        return np.asarray(memoryview(x))  # type: ignore[arg-type] # JAX leaves out that it has one
+        return np.asarray(memoryview(x))
     pinned = x.nbytes >= _WORTH_PINNING and _pins(device)
     return np.asarray(jax.device_put(x, x.sharding.with_memory_kind(_PINNED)) if pinned else x)
 

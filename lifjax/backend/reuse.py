@@ -5,6 +5,7 @@ gets each page from its host. So what a dropped recording took is not given back
 machine's memory is kept, and none where a run would not fit otherwise, or with LIFJAX_KEEP_MEMORY=0.
 """
 
+import functools
 import math
 import os
 import threading
@@ -57,8 +58,23 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.asarray(lease)[begin : begin + size].view(kind).reshape(shape)
 
 
+def spare(kind: Any) -> dict[Any, list[Any]]:
+    """Where runs of a kind, some of the last, leave arrays for later ones; what they are is said by the runs.
+
+    Example:
+        >>> spare("kind").get("what", [])
+        []
+    """
+    return _spare(kind) if _most() else {}
+
+
+@functools.lru_cache(maxsize=2)
+def _spare(kind: Any) -> dict[Any, list[Any]]:
+    return {}
+
+
 def drop() -> int:
-    """Give all memory that is kept back to the system; how many bytes that was.
+    """Give all memory that is kept back to the system; how many bytes of recordings that was.
 
     Example:
         >>> drop() >= 0
@@ -67,6 +83,7 @@ def drop() -> int:
     with _lock:
         size = _size()
         _kept.clear()
+    _spare.cache_clear()
     return size
 
 

@@ -1,8 +1,8 @@
 """A run in blocks of neurons and chunks of steps: one compiled function, all cores, and the records on the host."""
 
+import contextlib
 import itertools
 import math
-import threading
 import warnings
 from functools import partial
 from typing import Any
@@ -167,7 +167,7 @@ class Block:
         # From the host, since a chunk takes over the memory of what it is given on a device, which may be the user's.
         self.carry = host.placed(jax.tree.map(lambda leaf: np.asarray(leaf)[begin : begin + size], carry), device)
         self.count = host.placed(count[begin : begin + size], device)
-        self.record, self.select, self.began = buffers.record, None, False
+        self.record, self.select, self.way = buffers.record, None, ""
         self.columns: Any = slice(begin, begin + size)
         if buffers.select is not None:
             self.columns = buffers.within(begin, size)
@@ -177,43 +177,42 @@ class Block:
             else:
                 self.record = buffers.record & {"spikes", OFFSET}
 
-    def advance(self, first: int, stop: int, steps: int, spare: dict[Any, Any]) -> None:
+    def advance(self, first: int, stop: int, steps: int, spare: dict[Any, list[Any]]) -> None:
         """Run from step ``first`` to before ``stop``, in calls that end at multiples of ``steps``.
 
         What a call recorded is kept while the next one runs, but on a CPU at once, while a cache still has it: there
-        the next one would only take turns with it. ``spare`` holds, for each thread, memory that earlier calls, of any
-        block, recorded to.
+        the next one would only take turns with it. ``spare`` holds what earlier calls, of any block, recorded to.
         """
         ahead = 0 if host.on_cpu() else 1
         running: list[tuple[int, int, dict[str, Any]]] = []
-        mine = spare.setdefault((threading.get_ident(), self.device, self.record), [])
+        there = spare.setdefault((self.device, self.record), [])
         while first < stop or running:
             if first < stop:
                 end = min(first - first % steps + steps, stop)
-                running.append((first, end, self._run(first, end, mine.pop() if mine else self._memory(steps))))
+                running.append((first, end, self._run(first, end, self._memory(steps, there))))
                 first = end
             if len(running) > ahead or first == stop:
                 if len(running) == 1:
                     self.count.block_until_ready()
                 done = running.pop(0)
                 self._keep(*done)
-                mine.append(done[2])
+                there.append(done[2])
 
     def _run(self, first: int, stop: int, out: dict[str, Any]) -> dict[str, Any]:
         """Move the state on, and fill ``out``, which may go on while this returns."""
         numbers = (self.carry, self.count, out)
-        if not self.began:
+        if not self.way:
             numbers = host.sent(numbers)
         span = np.array([first, stop, self.begin], np.int32)
         while True:
-            way = engine()
+            way = self.way or engine()
             try:
                 self.carry, self.count, out = _chunk(
                     self.plan, *numbers, span, self.select, block=self.size, every=self.buffers.every, engine=way
                 )
-                if not self.began:  # an engine that fails does so at once
+                if not self.way:  # an engine that fails does so at once
                     self.count.block_until_ready()
-                    self.began = True
+                    self.way = way
                 return out
             except Exception as error:
                 spent = any(isinstance(x, Array) and x.is_deleted() for x in jax.tree.leaves(numbers))
@@ -236,8 +235,10 @@ class Block:
             width = kept.shape[1] if self.select is None else self.columns.size
             buffers.keep_trace(name, self.number, sample, self.columns, kept[:, :width])
 
-    def _memory(self, steps: int) -> dict[str, Any]:
-        """Where a call of so many steps records to."""
+    def _memory(self, steps: int, there: list[dict[str, Any]]) -> dict[str, Any]:
+        """Where a call of so many steps records to: what is there, or else is made."""
+        with contextlib.suppress(IndexError):  # other threads take from it, too
+            return there.pop()
         width = self.size if self.select is None else len(self.select)
         rows = -(-steps // self.buffers.every) + 1
         shapes = dict.fromkeys(self.record - {"spikes", OFFSET}, ((rows, width), self.buffers.dtype))
@@ -309,7 +310,9 @@ class Blocks:
         count = np.broadcast_to(np.int32(0), math.prod(plan.shape)) if count is None else count
         turns = zip(range(len(lay.begins)), itertools.cycle(plans), itertools.cycle(places), strict=False)
         self.all = [Block(plan, carry, count, number, buffers, most, device) for number, plan, device in turns]
-        self.spare: dict[Any, Any] = {}
+        # A GPU's memory is for others, too, once a run has ended.
+        kind = (lay.block, lay.steps, buffers.record, buffers.every, buffers.dtype, most)
+        self.spare: dict[Any, list[Any]] = reuse.spare(kind) if host.on_cpu() else {}
 
     def advance(self, first: int, stop: int) -> None:
         """Run all from step ``first`` to before ``stop``."""
