@@ -34,7 +34,7 @@ from lifjax import noise
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, traced, waits
 from lifjax.neurons.check import check_count, check_order, check_time_constant
 from lifjax.neurons.elements import listed
-from lifjax.neurons.leak import Leak, leak
+from lifjax.neurons.leak import Leak, leak, reset
 from lifjax.surrogate import Spike, at_reset, choose, silence
 
 
@@ -164,14 +164,15 @@ def _step(c: Constants, state: State, given: Input, spike: Spike) -> tuple[State
     refractory = state.refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
     back = at_reset(spiked, spike)
-    V = choose(back, c.V_reset, jnp.where(held, c.V_reset, V))
     stc, sfa = c.stc.risen(state.stc, back), c.sfa.risen(state.sfa, back)
 
     current = given.current
     for x, share in zip(stc, c.acting, strict=True):
         current = current - x * share
     given = dataclasses.replace(given, current=current)
-    after = c.leak.onward(V, given, c.leak.drive(given), refractory >= 0)
+    drive, always = c.leak.drive(given), refractory >= 0
+    after = reset(back, held, c.leak.from_reset(given, drive, always), c.leak.onward(V, given, drive, always))
+    V = reset(back, held, c.V_reset, V)
     state = State(V=after, stc=c.stc.later(stc), sfa=c.sfa.later(sfa), refractory=refractory)
     I_stc = sum(stc, jnp.zeros_like(V))
     return state, Shown(V=V, spikes=spiked, threshold=sum(sfa, c.V_th), I_stc=I_stc)

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from lifjax.neurons.base import Grid, Input, Values, exactly, pytree, working_dtype
+from lifjax.surrogate import choose
 
 
 @pytree
@@ -124,6 +125,15 @@ class ExactLeak:
 
 
 Leak = DoubleLeak | SingleLeak | ExactLeak
+
+
+def reset(back: Array, held: Array, from_reset: Array, else_: Array) -> Array:
+    """``from_reset`` where a neuron is set ``back`` or ``held``, ``else_`` elsewhere.
+
+    A step works out both and then chooses, so that it need not wait for a comparison, and since a product with what was
+    chosen would round another way in some kernels of XLA.
+    """
+    return choose(back, from_reset, jnp.where(held, from_reset, else_))
 
 
 def leak(grid: Grid, E_L: Values, g_L: Values, tau_m: Values, V_reset: Values) -> Leak:

@@ -22,8 +22,8 @@ from jax import Array
 from lifjax.neurons.base import Grid, Input, Output, Values, exactly, parameter, pytree, waits
 from lifjax.neurons.between import Between
 from lifjax.neurons.check import check_count, check_order, check_time_constant
-from lifjax.neurons.leak import Leak, leak
-from lifjax.surrogate import Spike, at_reset, choose, silence
+from lifjax.neurons.leak import Leak, leak, reset
+from lifjax.surrogate import Spike, at_reset, silence
 
 
 @pytree
@@ -124,11 +124,6 @@ class LIF:
         refractory = state.refractory + jnp.where(held, -1, jnp.where(reached.astype(bool), c.n_ref, 0))
 
         back = at_reset(spiked, spike)
-
-        def reset(from_reset: Array, else_: Array) -> Array:
-            return choose(back, from_reset, jnp.where(held, from_reset, else_))
-
-        # Both ways on are worked out while the comparison is, which saves waiting for it.
         drive, always = c.leak.drive(given), refractory >= 0
-        after = reset(c.leak.from_reset(given, drive, always), c.leak.onward(V, given, drive, always))
-        return State(V=after, refractory=refractory), Output(V=reset(c.V_reset, V), spikes=spiked)
+        after = reset(back, held, c.leak.from_reset(given, drive, always), c.leak.onward(V, given, drive, always))
+        return State(V=after, refractory=refractory), Output(V=reset(back, held, c.V_reset, V), spikes=spiked)
