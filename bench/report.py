@@ -97,7 +97,7 @@ def _cell(found: dict[str, Any], name: str, unit: float, symbol: str) -> str:
 
 def _short(number: float) -> str:
     """Two digits, or all before the point."""
-    return f"{number:.0f}" if number >= 10 else f"{number:#.2g}"
+    return f"{number:.0f}" if number >= 9.95 else f"{number:#.2g}"
 
 
 def fit_table(results: dict[str, Any], path: str) -> str:

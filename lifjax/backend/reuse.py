@@ -59,7 +59,9 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def spare(kind: Any) -> dict[Any, list[Any]]:
-    """Where runs of a kind, some of the last, leave arrays for later ones; what they are is said by the runs.
+    """Where runs of a kind leave arrays for later ones; what they are is said by the runs.
+
+    Of the last two kinds only, and not counted with the recordings: some MB a core.
 
     Example:
         >>> spare("kind").get("what", [])

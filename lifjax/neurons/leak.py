@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from lifjax.neurons.base import Grid, Input, Values, exactly, pytree, working_dtype
 from lifjax.surrogate import choose
@@ -127,11 +128,15 @@ class ExactLeak:
 Leak = DoubleLeak | SingleLeak | ExactLeak
 
 
-def reset(back: Array, held: Array, from_reset: Array, else_: Array) -> Array:
+def reset(back: Array, held: Array, from_reset: ArrayLike, else_: Array) -> Array:
     """``from_reset`` where a neuron is set ``back`` or ``held``, ``else_`` elsewhere.
 
     A step works out both and then chooses, so that it need not wait for a comparison, and since a product with what was
     chosen would round another way in some kernels of XLA.
+
+    Example:
+        >>> reset(jnp.array([True, False, False]), jnp.array([False, True, False]), -75.0, jnp.full(3, -60.0)).tolist()
+        [-75.0, -75.0, -60.0]
     """
     return choose(back, from_reset, jnp.where(held, from_reset, else_))
 
